@@ -1,0 +1,46 @@
+
+/*
+ * One compiled PCRE2 pattern with bounds on what a match may cost.
+ *
+ * A pattern is written by the operator, the subject by anybody: without
+ * bounds one crafted URI keeps a worker busy for minutes.  A match that hits
+ * a bound is "no match" for the caller and is told apart so that it can be
+ * counted.
+ */
+
+#ifndef RCV_PATTERN_H_INCLUDED_
+#define RCV_PATTERN_H_INCLUDED_
+
+
+#include "rcv.h"
+
+
+typedef struct rcv_pattern_s  rcv_pattern_t;
+
+typedef enum {
+    RCV_PATTERN_NO = 0,
+    RCV_PATTERN_YES,
+    RCV_PATTERN_LIMIT                   /* a bound was hit: not decided */
+} rcv_pattern_result_t;
+
+#define RCV_PATTERN_MATCH_LIMIT  10000u
+#define RCV_PATTERN_DEPTH_LIMIT  250u
+#define RCV_PATTERN_HEAP_KB      64u
+#define RCV_PATTERN_SUBJECT_MAX  4096u  /* only so many bytes are looked at */
+
+
+/*
+ * Compiles with JIT where the library has it.  Set-up only: allocates.
+ * Returns NULL and a message (offset included) in err.
+ */
+rcv_pattern_t *rcv_pattern_compile(rcv_str_t text, int caseless, char *err,
+    size_t err_size);
+
+void rcv_pattern_free(rcv_pattern_t *pattern);
+
+/* Does not allocate.  Not reentrant for one pattern: one per process. */
+rcv_pattern_result_t rcv_pattern_match(const rcv_pattern_t *pattern,
+    rcv_str_t subject);
+
+
+#endif /* RCV_PATTERN_H_INCLUDED_ */
