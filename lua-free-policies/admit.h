@@ -1,0 +1,47 @@
+
+/*
+ * The one decision: class, cost and now against a gate -> pass, or why not.
+ *
+ * Order: closed, class not let in yet, bucket (a look), in flight (take),
+ * bucket (take).  The look comes first because under a rate limit most
+ * requests end there, having written nothing that others wait for.
+ */
+
+#ifndef RCV_ADMIT_H_INCLUDED_
+#define RCV_ADMIT_H_INCLUDED_
+
+
+#include "gate.h"
+#include "inflight.h"
+#include "policy.h"
+
+
+typedef struct {
+    rcv_gate_t          *gate;
+    rcv_slot_t          *slot;          /* NULL: none to book in */
+    unsigned             gate_index;
+    const rcv_policy_t  *policy;
+} rcv_admit_at_t;
+
+
+typedef struct {
+    rcv_phase_t          phase;         /* in which it was decided */
+    uint32_t             epoch;
+    unsigned             booked;        /* holds a permit: give it back */
+    unsigned             charged;       /* took its cost from the bucket */
+} rcv_ticket_t;
+
+
+/* Returns RCV_REASON_NONE when it passes.  cost_milli: 0 to COST_MAX. */
+rcv_reason_t rcv_admit(const rcv_admit_at_t *at, unsigned class_index,
+    uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket);
+
+/* The permit back, at the end of the request; safe to call twice. */
+void rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
+
+/* Permit and cost back: the request was turned away by another gate. */
+void rcv_admit_undo(const rcv_admit_at_t *at, uint32_t cost_milli,
+    rcv_ticket_t *ticket);
+
+
+#endif /* RCV_ADMIT_H_INCLUDED_ */

@@ -1,0 +1,103 @@
+
+/*
+ * The number in flight, such that a killed process takes nothing with it.
+ *
+ * Every process owns a slot.  A permit is counted twice: in the gate's
+ * in_flight, on which decisions are made, and in the slot's cell for that
+ * gate, which only the owner writes.
+ *
+ *   take:  seq odd;  in_flight + 1 (CAS, not over the limit);  cell + 1;
+ *          seq even
+ *   give:  seq odd;  cell - 1;  in_flight - 1;  seq even
+ *
+ * Invariant: in_flight >= sum of the cells of all slots, and they are equal
+ * when every seq is even.  So wherever a process dies, in_flight is too
+ * large, never too small: not one request too many is let in.  What is too
+ * much is taken back by rcv_inflight_reconcile(), which the leader calls
+ * after it has emptied the slots of dead processes, and then once a second.
+ *
+ * A process without a slot (all taken) may still look at the limit but books
+ * nothing; its requests are counted as undecided.
+ */
+
+#ifndef RCV_INFLIGHT_H_INCLUDED_
+#define RCV_INFLIGHT_H_INCLUDED_
+
+
+#include "gate.h"
+
+
+typedef struct {
+    uint64_t             owner;         /* pid; 0: free */
+    uint64_t             start;         /* the pid's start time; 0: unknown */
+    uint64_t             generation;    /* configuration it runs */
+    uint64_t             seq;           /* odd: a booking is half done */
+    uint64_t             unused[4];
+    /* the cells of all gates, uint32_t each, follow; see rcv_slot_cell() */
+} rcv_slot_t;
+
+_Static_assert(sizeof(rcv_slot_t) == 64, "a slot's head fills one line");
+
+
+/* Slots lie one behind the other, each stride bytes long. */
+
+typedef struct {
+    rcv_slot_t          *first;
+    size_t               stride;        /* a multiple of 64 */
+    unsigned             count;
+} rcv_slots_t;
+
+
+static inline rcv_slot_t *
+rcv_slot_at(const rcv_slots_t *slots, unsigned i)
+{
+    return (rcv_slot_t *) (void *) ((char *) slots->first + i * slots->stride);
+}
+
+
+static inline uint32_t *
+rcv_slot_cell(rcv_slot_t *slot, unsigned gate_index)
+{
+    return (uint32_t *) (void *) (slot + 1) + gate_index;
+}
+
+
+/*
+ * Claims a free slot for a process; NULL when there is none.  Its cells are
+ * zero.  owner must not be 0.
+ */
+rcv_slot_t *rcv_slot_claim(const rcv_slots_t *slots, uint64_t owner,
+    uint64_t start, uint64_t generation, unsigned ngates);
+
+/*
+ * Empties a slot whose owner is known to be dead, or is the caller and done.
+ * 1: emptied by this call, 0: somebody else was first.  in_flight follows
+ * with the next reconcile.
+ */
+int rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner, unsigned ngates);
+
+/* The highest in_flight at which a class still gets a permit, plus one. */
+uint32_t rcv_inflight_watermark(uint32_t limit, uint32_t share_ppm,
+    unsigned rank);
+
+/*
+ * Takes a permit while fewer than "watermark" are out; 1: taken, 0: full.
+ * slot may be NULL: checks only.
+ */
+int rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
+    uint32_t watermark);
+
+/* Gives one back; the caller took it, from the same slot. */
+void rcv_inflight_give(rcv_gate_t *gate, rcv_slot_t *slot,
+    unsigned gate_index);
+
+/*
+ * Leader: makes in_flight the sum of the cells.  Works on a quiescent
+ * snapshot (no seq odd, none changed meanwhile) and tries a bounded number
+ * of times; 1: they agree now, 0: too busy, call again.
+ */
+int rcv_inflight_reconcile(rcv_gate_t *gate, const rcv_slots_t *slots,
+    unsigned gate_index);
+
+
+#endif /* RCV_INFLIGHT_H_INCLUDED_ */

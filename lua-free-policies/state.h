@@ -1,0 +1,107 @@
+
+/*
+ * Everything that a backend's leader remembers from tick to tick.  Plain
+ * values without pointers: it is copied whole, lies in shared memory, and a
+ * new leader goes on from it.
+ */
+
+#ifndef RCV_STATE_H_INCLUDED_
+#define RCV_STATE_H_INCLUDED_
+
+
+#include "health.h"
+
+
+/* Why the limit last moved; rcv_why_texts[] has the sentences. */
+
+typedef enum {
+    RCV_WHY_START = 0,
+    RCV_WHY_HEALTH_UP,
+    RCV_WHY_HEALTH_DOWN,
+    RCV_WHY_HEALTH_DEGRADED,
+    RCV_WHY_HEALTH_RECOVERING,
+    RCV_WHY_PROBES_OK,
+    RCV_WHY_PROBE_FAILED,
+    RCV_WHY_SCHEDULE,
+    RCV_WHY_NO_EVIDENCE,
+    RCV_WHY_ERRORS,
+    RCV_WHY_RELAPSE,
+    RCV_WHY_STALE,
+    RCV_WHY_SIGNAL_LOST,
+    RCV_WHY_SIGNAL_BACK,
+    RCV_WHY_CEILING,
+    RCV_WHY_RAMP_DONE,
+    RCV_WHY_VERIFIED,
+    RCV_WHY_FORCED,
+    RCV_WHY_FORCE_ENDED,
+    RCV_WHYS
+} rcv_why_t;
+
+extern const char *const  rcv_why_texts[RCV_WHYS];
+
+
+/* What the configuration says of a backend, beside its policy. */
+
+typedef struct {
+    uint64_t             capacity_milli;    /* 0: not given */
+    uint64_t             quota_milli;       /* RCV_UNLIMITED: none */
+    rcv_phase_t          initial;       /* UP, DOWN or PROBING */
+} rcv_limits_t;
+
+
+/* The controller's own numbers. */
+
+typedef struct {
+    uint64_t             ramp_ms;       /* the ramp's clock */
+    uint32_t             level_ppm;     /* of the reference */
+    uint32_t             in_flight_limit;
+    uint64_t             ok;            /* evidence since the last verdict */
+    uint64_t             bad;
+    uint64_t             idle_ms;       /* since work was last delivered */
+} rcv_control_t;
+
+
+typedef struct {
+    uint64_t             phase_since_ms;
+    uint64_t             health_since_ms;
+    uint64_t             tick_ms;       /* of the last tick */
+    uint64_t             why_ms;
+
+    rcv_signal_t         signal;
+    rcv_control_t        control;
+
+    /* learned in "up" */
+    uint64_t             mean_milli;        /* moving average of the rate */
+    uint64_t             reference_milli;   /* its slow peak; 0: unknown */
+    uint64_t             learned_ms;        /* time learned from */
+    uint32_t             healthy_in_flight; /* 0: unknown */
+
+    /* rows */
+    uint32_t             good_row;      /* probes in a row, then good ticks */
+    uint32_t             epoch;         /* of the gate; 16 bits */
+    uint16_t             absent_ms[RCV_CLASSES_MAX];    /* not offered for */
+
+    /* for display and Retry-After */
+    uint64_t             delivered_milli;   /* per second */
+    uint64_t             offered_milli;
+    uint32_t             error_ppm;     /* of results; PPM_UNKNOWN: none */
+    uint32_t             p50_ms;        /* UINT32_MAX: unknown */
+    uint32_t             p90_ms;
+    uint32_t             eta_s;         /* UINT32_MAX: unknown */
+
+    uint8_t              phase;         /* rcv_phase_t */
+    uint8_t              health;        /* rcv_health_t that counts */
+    uint8_t              why;           /* rcv_why_t */
+    uint8_t              lost;
+    uint8_t              stale;
+    uint8_t              force;         /* the one in force */
+    uint8_t              started;       /* 0: never ticked */
+    uint8_t              class_max;     /* probing: last class let in */
+} rcv_state_t;
+
+#define RCV_PPM_UNKNOWN  UINT32_MAX
+
+_Static_assert(sizeof(rcv_state_t) <= 320, "1,000 backends fit in 2 MB");
+
+
+#endif /* RCV_STATE_H_INCLUDED_ */

@@ -1,0 +1,52 @@
+
+/*
+ * Facts of one tick, added up over all processes by the leader, and the
+ * latency histogram that workers count in.
+ */
+
+#ifndef RCV_WINDOW_H_INCLUDED_
+#define RCV_WINDOW_H_INCLUDED_
+
+
+#include "rcv.h"
+
+
+#define RCV_LATENCY_BUCKETS  14         /* the last one has no upper bound */
+
+/* Upper bounds in ms of all but the last bucket. */
+extern const uint32_t  rcv_latency_bounds_ms[RCV_LATENCY_BUCKETS - 1];
+
+
+typedef struct {
+    uint64_t             dt_ms;
+    uint64_t             offered[RCV_CLASSES_MAX];
+    uint64_t             passed[RCV_CLASSES_MAX];
+    uint64_t             shed[RCV_CLASSES_MAX];     /* dry run included */
+    uint64_t             shed_rate;     /* of them by rate or in_flight */
+    uint64_t             cost_milli;    /* of what passed */
+
+    /* results of requests admitted in this phase only */
+    uint64_t             results[RCV_RESULTS];
+
+    uint64_t             latency[RCV_LATENCY_BUCKETS];
+    uint64_t             latency_sum_us;
+
+    uint32_t             in_flight;
+} rcv_window_t;
+
+
+unsigned rcv_latency_bucket(uint64_t latency_ms);
+
+/*
+ * Upper estimate of a quantile in ms, interpolated within its bucket;
+ * RCV_UNLIMITED when the histogram is empty.
+ */
+uint64_t rcv_latency_quantile_ms(const uint64_t *buckets,
+    uint32_t quantile_ppm);
+
+uint64_t rcv_window_offered(const rcv_window_t *window);
+uint64_t rcv_window_passed(const rcv_window_t *window);
+uint64_t rcv_window_results(const rcv_window_t *window);
+
+
+#endif /* RCV_WINDOW_H_INCLUDED_ */
