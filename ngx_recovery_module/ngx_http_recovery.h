@@ -1,0 +1,230 @@
+
+/*
+ * The shell's own declarations: configuration, what a worker process holds,
+ * what a request remembers, and the calls between the files.
+ *
+ * The way of a request:   _request.c  classify, admit, answer, release
+ *                         _observe.c  attempts -> results
+ * The tick beside it:     _leader.c   aggregate -> tick (core) -> publish
+ *                         _redis.c, _source.c  the signal
+ */
+
+#ifndef _NGX_HTTP_RECOVERY_H_INCLUDED_
+#define _NGX_HTTP_RECOVERY_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_recovery_compat.h"
+#include "ngx_http_recovery_zone.h"
+#include "classify.h"
+#include "retry.h"
+#include "words.h"
+
+
+#define NGX_HTTP_RECOVERY_VERSION       "0.1.0"
+
+#define NGX_HTTP_RECOVERY_LEASE_MS      1000
+#define NGX_HTTP_RECOVERY_BACKENDS_MAX  8       /* in one "recovery" */
+
+
+typedef struct ngx_http_recovery_redis_s   ngx_http_recovery_redis_t;
+typedef struct ngx_http_recovery_leader_s  ngx_http_recovery_leader_t;
+
+
+typedef struct {
+    rcv_policy_t               *core;
+    ngx_http_complex_value_t   *subjects;       /* core->nsubjects of them */
+    ngx_str_t                   name;
+} ngx_http_recovery_policy_t;
+
+
+typedef struct {
+    ngx_str_t                   name;
+    ngx_str_t                   policy_name;    /* empty: the built-in one */
+    ngx_http_recovery_policy_t *policy;
+    rcv_limits_t                limits;
+    ngx_uint_t                  index;          /* of its record */
+    ngx_http_recovery_record_t *record;
+    ngx_uint_t                  declared;       /* has a block of its own */
+    ngx_uint_t                  line;           /* where first named */
+    ngx_str_t                   file;
+} ngx_http_recovery_backend_t;
+
+
+/* One server of recovery_redis, in the order of the directive. */
+
+typedef struct {
+    ngx_str_t                   uri;            /* as given, for messages */
+    ngx_addr_t                 *addrs;
+    ngx_uint_t                  naddrs;
+    ngx_str_t                   user;           /* empty: default user */
+    ngx_uint_t                  db;
+} ngx_http_recovery_redis_server_t;
+
+
+typedef struct {
+    ngx_array_t                 servers;        /* ..._redis_server_t */
+    ngx_str_t                   password;       /* empty: no AUTH */
+    ngx_str_t                   prefix;         /* "recovery:" */
+    ngx_msec_t                  poll_ms;
+    ngx_msec_t                  timeout_ms;
+} ngx_http_recovery_redis_conf_t;
+
+
+typedef struct {
+    ngx_array_t                 policies;       /* ..._policy_t * */
+    ngx_array_t                 backends;       /* ..._backend_t * */
+    ngx_shm_zone_t             *shm_zone;
+    ngx_http_recovery_redis_conf_t  *redis;     /* NULL: none */
+    ngx_uint_t                  used;           /* any backend at all */
+
+    /* of this worker process, from init_process on */
+    ngx_http_recovery_zone_t   *zone;
+    rcv_slot_t                 *slot;           /* NULL: none free */
+    uint64_t                    generation;     /* of this configuration */
+    ngx_http_recovery_leader_t *leader;
+} ngx_http_recovery_main_conf_t;
+
+
+typedef struct {
+    ngx_array_t                *backends;       /* ..._backend_t *; NULL: off */
+    ngx_http_complex_value_t   *class_name;
+    ngx_uint_t                  class_client_chosen;
+    ngx_http_complex_value_t   *cost;           /* NULL: cost_milli */
+    ngx_uint_t                  cost_milli;
+    ngx_flag_t                  dry_run;
+    ngx_uint_t                  log_level;
+    ngx_uint_t                  set;            /* "recovery" on this level */
+} ngx_http_recovery_loc_conf_t;
+
+
+/* One backend that a main request was decided for. */
+
+typedef struct {
+    ngx_http_recovery_backend_t  *backend;
+    rcv_ticket_t                  ticket;
+    ngx_uint_t                    class_index;
+    rcv_outcome_t                 outcome;
+    rcv_reason_t                  reason;
+    unsigned                      observed:1;
+} ngx_http_recovery_decision_t;
+
+
+/*
+ * What a main request remembers, found by its pool cleanup: r->ctx is wiped
+ * by every internal redirect.
+ */
+
+typedef struct {
+    ngx_http_recovery_main_conf_t  *main;
+    ngx_msec_t                      start_ms;
+    ngx_uint_t                      ndecisions;
+    ngx_http_recovery_decision_t    decisions[NGX_HTTP_RECOVERY_BACKENDS_MAX];
+    ngx_array_t                    *subrequests;    /* ngx_http_request_t * */
+    ngx_uint_t                      retry_after_s;
+    unsigned                        shed:1;
+    unsigned                        released:1;
+} ngx_http_recovery_ctx_t;
+
+
+extern ngx_module_t  ngx_http_recovery_module;
+
+
+/* _conf.c, _conf_policy.c, _conf_backend.c, _conf_redis.c */
+
+void *ngx_http_recovery_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_recovery_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_recovery_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_recovery_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+char *ngx_http_recovery_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_recovery_set_redis(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_recovery_set_policy(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_recovery_set_backend(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_recovery_set_recovery(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_recovery_set_class(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_recovery_set_cost(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_recovery_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/* _request.c */
+
+ngx_int_t ngx_http_recovery_handler(ngx_http_request_t *r);
+ngx_http_recovery_ctx_t *ngx_http_recovery_ctx(ngx_http_request_t *r);
+void ngx_http_recovery_release(ngx_http_recovery_ctx_t *ctx);
+
+
+/* _answer.c */
+
+ngx_int_t ngx_http_recovery_answer(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx, const rcv_policy_t *policy);
+ngx_int_t ngx_http_recovery_filter_init(ngx_conf_t *cf);
+
+
+/* _variables.c */
+
+ngx_int_t ngx_http_recovery_add_variables(ngx_conf_t *cf);
+
+
+/* _observe.c */
+
+ngx_int_t ngx_http_recovery_log_handler(ngx_http_request_t *r);
+
+/* Counts the results known so far, once; also called at early release. */
+void ngx_http_recovery_observe(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx);
+
+
+/* _leader.c */
+
+/* At worker start, and whenever a request finds the lease run out. */
+void ngx_http_recovery_lead(ngx_http_recovery_main_conf_t *rmcf);
+
+/* One load: is the lease of somebody valid? */
+static ngx_inline ngx_uint_t
+ngx_http_recovery_led(ngx_http_recovery_zone_t *zone)
+{
+    return rcv_load(&zone->lease_deadline_ms) > (uint64_t) ngx_current_msec;
+}
+
+/* Stops leading, gives the lease back; at exit and from the tick. */
+void ngx_http_recovery_resign(ngx_http_recovery_main_conf_t *rmcf);
+
+/*
+ * The signal's door to the leader (called by _source.c).  Fields of one
+ * backend were read: updates its signal, counts and logs bad values, and
+ * ticks the backend at once when that changed anything.
+ */
+void ngx_http_recovery_leader_fields(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_uint_t backend, const rcv_fields_t *fields, uint64_t unix_s);
+
+/* A whole poll was answered: the signal is fresh. */
+void ngx_http_recovery_leader_heard(ngx_http_recovery_main_conf_t *rmcf);
+
+
+/* _redis.c: created by the leader, one for its whole reign */
+
+ngx_http_recovery_redis_t *ngx_http_recovery_redis_create(
+    ngx_http_recovery_main_conf_t *rmcf, ngx_log_t *log);
+void ngx_http_recovery_redis_destroy(ngx_http_recovery_redis_t *redis);
+
+
+/* _status.c */
+
+ngx_int_t ngx_http_recovery_status_json(ngx_http_request_t *r);
+ngx_int_t ngx_http_recovery_status_prometheus(ngx_http_request_t *r);
+ngx_int_t ngx_http_recovery_status_html(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_RECOVERY_H_INCLUDED_ */

@@ -1,0 +1,229 @@
+
+/*
+ * The shared memory zone: everything that workers have in common.
+ *
+ * Layout, made once, with offsets and never a pointer:
+ *
+ *     header | record 0 .. n-1 | slot 0 .. m-1
+ *
+ *   header  identity (magic, layout, sizes), the lease of the leader, the
+ *           state of the Redis link, counters that belong to no backend
+ *   record  one backend, found by its name; see below who writes what
+ *   slot    one worker process and the permits that it holds (inflight.h)
+ *
+ * Who may write
+ *   any worker   gate.tat_ns, gate.in_flight, all counters (atomic adds),
+ *                its own slot; the lease by CAS
+ *   the leader   gate.word and rates, state, events, texts, display
+ *                fields, Redis fields; it empties slots of dead processes
+ *   the master   at configuration time: names of records, nothing else.
+ *                It may be a reload that fails afterwards: all it does must
+ *                be harmless if nobody ever uses it.
+ *
+ * What a crash leaves
+ *   A killed worker leaves permits, which are found by its slot.  A killed
+ *   leader leaves a lease that its successor takes at once (its pid is
+ *   gone), and a state that is whole: it is written to the copy that is not
+ *   active and made active by one CAS, which also fails for a leader that
+ *   was stopped and has been replaced meanwhile.  Events are display only:
+ *   a half-written one may be seen once.  There is no lock anywhere.
+ *
+ * Reload keeps the zone when its size is unchanged; a new size starts a new
+ * zone into which the state of every backend is copied.  Records of removed
+ * backends stay until their room is needed, so that putting a backend back
+ * finds its phase and its reference.
+ */
+
+#ifndef _NGX_HTTP_RECOVERY_ZONE_H_INCLUDED_
+#define _NGX_HTTP_RECOVERY_ZONE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "admit.h"
+#include "rcv_atomic.h"
+#include "tick.h"
+
+
+#define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
+#define NGX_HTTP_RECOVERY_LAYOUT      1
+
+#define NGX_HTTP_RECOVERY_SLOTS_MIN   16
+#define NGX_HTTP_RECOVERY_SLOTS_MAX   1024
+#define NGX_HTTP_RECOVERY_CLASSES     4     /* room for at least so many */
+#define NGX_HTTP_RECOVERY_EVENTS      32
+
+
+/* Why a request was not decided and let pass. */
+
+typedef enum {
+    NGX_HTTP_RECOVERY_UNDECIDED_NO_SLOT = 0,
+    NGX_HTTP_RECOVERY_UNDECIDED_NO_MEMORY,
+    NGX_HTTP_RECOVERY_UNDECIDED_UNKNOWN_CLASS,
+    NGX_HTTP_RECOVERY_UNDECIDED_PATTERN_LIMIT,
+    NGX_HTTP_RECOVERY_UNDECIDED
+} ngx_http_recovery_undecided_t;
+
+extern const char *const
+    ngx_http_recovery_undecided_names[NGX_HTTP_RECOVERY_UNDECIDED];
+
+
+typedef enum {
+    NGX_HTTP_RECOVERY_REDIS_OFF = 0,    /* no recovery_redis */
+    NGX_HTTP_RECOVERY_REDIS_CONNECTING,
+    NGX_HTTP_RECOVERY_REDIS_CONNECTED,
+    NGX_HTTP_RECOVERY_REDIS_DISCONNECTED,
+    NGX_HTTP_RECOVERY_REDIS_DENIED,     /* WRONGPASS, NOAUTH, NOPERM */
+    NGX_HTTP_RECOVERY_REDIS_STATES
+} ngx_http_recovery_redis_state_t;
+
+extern const char *const
+    ngx_http_recovery_redis_state_names[NGX_HTTP_RECOVERY_REDIS_STATES];
+
+
+typedef struct {
+    uint64_t                 magic;
+    uint32_t                 layout;
+    uint32_t                 size;          /* of this header */
+
+    uint32_t                 records;
+    uint32_t                 record_stride;
+    uint32_t                 classes;       /* counters per record */
+    uint32_t                 slots;
+    uint32_t                 slot_stride;
+    uint32_t                 unused;
+    uint64_t                 records_offset;
+    uint64_t                 slots_offset;
+
+    uint64_t                 generation;    /* configurations seen */
+    uint64_t                 started_ms;    /* monotonic */
+
+    /* lease: owner changes by CAS, the owner writes the deadline */
+    uint64_t                 lease_owner;   /* generation << 32 | pid */
+    uint64_t                 lease_deadline_ms;
+
+    uint64_t                 slots_reclaimed;
+    uint64_t                 undecided[NGX_HTTP_RECOVERY_UNDECIDED];
+
+    /* the leader's Redis link */
+    uint64_t                 redis_last_success_ms;     /* 0: never */
+    uint64_t                 redis_last_success_unix_ms;
+    uint64_t                 redis_reconnects;
+    uint64_t                 redis_bad_values;
+    uint32_t                 redis_state;
+    char                     redis_address[108];
+} ngx_http_recovery_zone_t;
+
+
+/* Who brought about an event. */
+
+typedef enum {
+    NGX_HTTP_RECOVERY_BY_SELF = 0,
+    NGX_HTTP_RECOVERY_BY_REDIS,
+    NGX_HTTP_RECOVERY_BYS
+} ngx_http_recovery_by_t;
+
+
+typedef struct {
+    uint64_t                 unix_ms;       /* 0: never used */
+    uint8_t                  from;          /* rcv_phase_t */
+    uint8_t                  to;
+    uint8_t                  why;           /* rcv_why_t */
+    uint8_t                  by;            /* ngx_http_recovery_by_t */
+    uint32_t                 unused;
+} ngx_http_recovery_event_t;
+
+
+/* Counters of one class; only ever added to. */
+
+typedef struct {
+    uint64_t                 passed;
+    uint64_t                 shed_dry_run;
+    uint64_t                 shed[RCV_REASONS];
+} ngx_http_recovery_class_t;
+
+
+typedef struct {
+    rcv_gate_t               gate;
+
+    /* counters, written by every worker */
+    uint64_t                 results[RCV_RESULTS];      /* all attempts */
+    uint64_t                 evidence[RCV_RESULTS];     /* of this phase */
+    uint64_t                 cost_milli;                /* of what passed */
+    uint64_t                 latency[RCV_LATENCY_BUCKETS];
+    uint64_t                 latency_sum_us;
+
+    /* the leader's */
+    uint64_t                 active;        /* lease_owner of the writer;
+                                               top bit: which copy */
+    rcv_state_t              state[2];
+    uint64_t                 rate_milli;    /* in force, for display */
+    uint64_t                 ceiling_milli;
+    uint16_t                 retry_after_s[RCV_CLASSES_MAX];
+    uint64_t                 nevents;
+    ngx_http_recovery_event_t  events[NGX_HTTP_RECOVERY_EVENTS];
+    char                     by[RCV_TEXT_MAX + 1];
+    char                     reason[RCV_TEXT_MAX + 1];
+
+    /* the master's */
+    uint64_t                 generation;    /* last that named it; 0: free */
+    char                     name[RCV_NAME_MAX + 1];
+
+    /* ngx_http_recovery_class_t for header->classes classes follow */
+} ngx_http_recovery_record_t;
+
+
+static ngx_inline ngx_http_recovery_record_t *
+ngx_http_recovery_record(ngx_http_recovery_zone_t *zone, ngx_uint_t i)
+{
+    return (ngx_http_recovery_record_t *)
+               ((u_char *) zone + zone->records_offset
+                + i * zone->record_stride);
+}
+
+
+static ngx_inline ngx_http_recovery_class_t *
+ngx_http_recovery_record_class(ngx_http_recovery_record_t *record,
+    ngx_uint_t i)
+{
+    return (ngx_http_recovery_class_t *) (record + 1) + i;
+}
+
+
+static ngx_inline rcv_slots_t
+ngx_http_recovery_slots(ngx_http_recovery_zone_t *zone)
+{
+    rcv_slots_t  slots;
+
+    slots.first = (rcv_slot_t *) ((u_char *) zone + zone->slots_offset);
+    slots.stride = zone->slot_stride;
+    slots.count = zone->slots;
+
+    return slots;
+}
+
+
+/* ngx_shm_zone_t.init: creates, inherits, binds backends to records. */
+ngx_int_t ngx_http_recovery_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+
+/*
+ * A copy of a backend's state.  Any worker; never torn: a read that a
+ * publish overtook is repeated.
+ */
+void ngx_http_recovery_state_read(ngx_http_recovery_record_t *record,
+    rcv_state_t *state);
+
+/*
+ * Leader: makes a new state the active one.  NGX_DECLINED when another
+ * leader has written meanwhile: the caller has lost its lease.
+ */
+ngx_int_t ngx_http_recovery_state_write(ngx_http_recovery_record_t *record,
+    uint64_t lease_owner, const rcv_state_t *state);
+
+/* Leader: appends to the ring of the last events. */
+void ngx_http_recovery_event_add(ngx_http_recovery_record_t *record,
+    const rcv_change_t *change, ngx_http_recovery_by_t by);
+
+
+#endif /* _NGX_HTTP_RECOVERY_ZONE_H_INCLUDED_ */
