@@ -1,0 +1,191 @@
+# `make help` lists the verbs.  Long recipes live in util/.
+#
+# Variables: CC, CFLAGS, NGINX (the binary to build for and to test with),
+# NGINX_SRC (a source tree to build against), and for the tests TESTS="t/x.t",
+# V=1 (all lines), JOBS=N (files at a time).
+
+CFLAGS ?= -O2 -g
+NGINX ?= $(or $(shell PATH="$$PATH:/usr/sbin:/usr/local/sbin"; \
+                      command -v nginx),/usr/sbin/nginx)
+NGINX_SRC ?=
+
+# Not NGINX itself: nginx takes a variable of that name for a list of sockets.
+
+unexport NGINX
+export CC
+export RCV_NGINX = $(NGINX)
+ifneq ($(NGINX_SRC),)
+export NGINX_SRC
+endif
+
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+# What there is.
+
+CORE_C   := $(sort $(wildcard lua-free-policies/*.c))
+CORE_H   := $(sort $(wildcard lua-free-policies/*.h))
+MODULE_C := $(sort $(wildcard ngx_recovery_module/*.c))
+MODULE_H := $(sort $(wildcard ngx_recovery_module/*.h))
+UNIT_C   := $(sort $(wildcard tests/test_*.c))
+HELPER_C := $(filter-out $(UNIT_C),$(sort $(wildcard tests/*.c)))
+DEMO_C   := $(sort $(wildcard demo/*.c))
+CTL_C    := $(sort $(wildcard tools/recoveryctl/*.c))
+SIM_C    := $(sort $(wildcard tools/recovery-sim/*.c))
+
+# What is made of it.
+
+MODULE := build/ngx_http_recovery_module.so
+DEMO   := $(DEMO_C:demo/%.c=build/demo-%)
+TOOLS  := $(if $(CTL_C),build/recoveryctl) $(if $(SIM_C),build/recovery-sim)
+UNITS  := $(UNIT_C:tests/%.c=build/unit/%)
+UNITS_ASAN := $(UNIT_C:tests/%.c=build/unit-asan/%)
+
+WARN      := -Wall -Wextra -Wshadow -Werror
+CORE_WARN := $(WARN) -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+SANITIZE  := -fsanitize=address,undefined -fno-sanitize-recover=all \
+             -fno-omit-frame-pointer
+
+TESTS ?= $(sort $(wildcard t/*.t))
+PROVE  = prove -I t/lib $(if $(V),-v) $(if $(JOBS),-j$(JOBS)) $(TESTS)
+
+
+.PHONY: all run demo deps unit unit-asan t test static asan asan-test lint \
+        lint-selftest check-exports clean distclean help FORCE
+
+all: $(MODULE) $(DEMO) $(TOOLS) ## Build everything into build/ (the default)
+
+run: deps ## Install what is missing, build, start a gate to play with
+	@$(MAKE) all
+	@demo/run.sh
+
+demo: deps ## Play an outage and a recovery, without the module and with it
+	@$(MAKE) all
+	@demo/demo.sh
+
+deps: ## Install the Debian packages that are missing
+	@util/install-deps.sh
+
+unit: $(UNITS) ## Unit tests of the core
+	@util/run-units.sh "unit tests" $^
+
+unit-asan: $(UNITS_ASAN) ## Unit tests of the core under ASan and UBSan
+	@util/run-units.sh "unit tests under ASan and UBSan" $^
+
+t: all ## Tests on real nginx and Redis (TESTS="t/x.t", V=1, JOBS=N)
+	TEST_NGINX_BINARY='$(NGINX)' $(PROVE)
+
+test: deps ## Everything: units, lint, exports, then real nginx and Redis
+	@$(MAKE) all
+	@$(MAKE) unit
+	@$(MAKE) unit-asan
+	@$(MAKE) lint
+	@$(MAKE) lint-selftest
+	@$(MAKE) check-exports
+	@$(MAKE) t
+	@echo "make test: units, lint, exports and nginx tests passed"
+
+static: build/static/nginx ## nginx with the module inside, from its source
+
+asan: build/asan/nginx ## The same under ASan and UBSan
+
+asan-test: asan all ## The tests on real nginx, against build/asan/nginx
+	TEST_NGINX_BINARY="$$PWD/build/asan/nginx" TEST_NGINX_STATIC=1 \
+	    ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1 \
+	    UBSAN_OPTIONS=print_stacktrace=1 $(PROVE)
+
+lint: ## Arrows, style, warnings of two compilers
+	@util/lint.sh
+
+lint-selftest: ## Does lint find what we plant?
+	@util/lint-selftest.sh
+
+check-exports: $(MODULE) ## The module shows three names and no more
+	@util/check-exports.sh $(MODULE)
+
+clean: ## Remove what was built; a fetched nginx source stays
+	@if [ -d build ]; then \
+	    find build -mindepth 1 -maxdepth 1 ! -name source \
+	         -exec rm -rf {} +; \
+	fi
+
+distclean: clean ## Remove everything that is not in the repository
+	rm -rf build run
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
+	    $(firstword $(MAKEFILE_LIST))
+
+
+# Changes only when one of these does; everything compiled depends on it.
+
+build/flags: FORCE
+	@mkdir -p build
+	@{ printf '%s\n' '$(CC)' '$(CFLAGS)' '$(NGINX)' '$(NGINX_SRC)'; \
+	   $(CC) --version; '$(NGINX)' -v; \
+	   dpkg-query -W nginx-dev libhiredis-dev libpcre2-dev; \
+	 } > build/flags.$$$$ 2>&1 || true; \
+	if cmp -s build/flags.$$$$ $@; then rm build/flags.$$$$; \
+	else mv build/flags.$$$$ $@; fi
+
+
+# The module, and nginx with the module inside.  nginx's own Makefile knows
+# which objects are stale; here is only what makes it worth asking.
+
+MODULE_DEPS := $(CORE_C) $(CORE_H) $(MODULE_C) $(MODULE_H) config \
+               util/exports.map util/build-nginx.sh build/flags
+
+$(MODULE): $(MODULE_DEPS)
+	@util/build-nginx.sh module
+
+build/static/nginx: $(MODULE_DEPS) util/nginx-source.sh
+	@util/build-nginx.sh static
+
+build/asan/nginx: $(MODULE_DEPS) util/nginx-source.sh
+	@util/build-nginx.sh asan
+
+
+# The core as a library, plain and under sanitizers, and its unit tests.
+
+build/core/%.o: lua-free-policies/%.c build/flags
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CFLAGS) $(CORE_WARN) -MMD -MP -c -o $@ $<
+
+build/core-asan/%.o: lua-free-policies/%.c build/flags
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O1 -g $(CORE_WARN) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+build/core.a: $(CORE_C:lua-free-policies/%.c=build/core/%.o)
+build/core-asan.a: $(CORE_C:lua-free-policies/%.c=build/core-asan/%.o)
+
+build/core.a build/core-asan.a:
+	@rm -f $@
+	@ar rcs $@ $^
+
+LINK_UNIT = -std=gnu11 $(WARN) -I lua-free-policies -I tests -MMD -MP \
+            -MF $@.d -MT $@ -o $@ $< $(HELPER_C)
+UNIT_LIBS = -lcmocka -lpcre2-8 -lpthread -lm
+
+build/unit/%: tests/%.c $(HELPER_C) build/core.a build/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LINK_UNIT) build/core.a $(UNIT_LIBS)
+
+build/unit-asan/%: tests/%.c $(HELPER_C) build/core-asan.a build/flags
+	@mkdir -p $(@D)
+	$(CC) -O1 -g $(SANITIZE) $(LINK_UNIT) build/core-asan.a $(UNIT_LIBS)
+
+
+# Programs: of the demo one source each; of the tools one directory each.
+
+PROGRAM = $(CC) -std=gnu11 $(CFLAGS) $(WARN) -I lua-free-policies -o $@ \
+          $(filter %.c %.a,$^)
+
+build/demo-%: demo/%.c $(wildcard demo/*.h) build/flags
+	$(PROGRAM) -lpthread -lm
+
+build/recoveryctl: $(CTL_C) $(wildcard tools/recoveryctl/*.h) build/flags
+	$(PROGRAM) -lhiredis
+
+build/recovery-sim: $(SIM_C) $(wildcard tools/recovery-sim/*.h) build/core.a
+	$(PROGRAM) -lpcre2-8 -lm
+
+-include $(wildcard build/*/*.d)

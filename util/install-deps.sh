@@ -1,0 +1,141 @@
+#!/bin/bash
+#
+# install-deps.sh [--list]
+#
+# Installs the Debian packages that the build, the demo and the tests need and
+# that are missing.  Services are not started: a machine that only wanted to
+# build must not find port 80 or 6379 taken.  What is installed already stays
+# as it is.
+
+set -euo pipefail
+
+build=(gcc libc6-dev make dpkg-dev pkg-config nginx nginx-dev libhiredis-dev
+       libpcre2-dev libssl-dev zlib1g-dev)
+run=(redis-server redis-tools curl perl)
+test=(libcmocka-dev clang cppcheck shellcheck libnginx-mod-nchan
+      nghttp2-client openssl)
+
+policy=/usr/sbin/policy-rc.d
+mark="# placed by install-deps.sh of ngx_http_recovery_module"
+
+
+die() {
+    echo "install-deps: $*" >&2
+    exit 1
+}
+
+
+installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = \
+      installed ]
+}
+
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+
+apt_get() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq \
+        -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 \
+        "$@"
+}
+
+
+# A leftover of a killed run is ours to replace; anybody else's policy stays.
+
+hold_services() {
+    if [ -e "$policy" ] && ! grep -qF "$mark" "$policy"; then
+        return
+    fi
+
+    held=yes
+    printf '#!/bin/sh\n%s\nexit 101\n' "$mark" |
+        as_root sh -c "cat > '$policy' && chmod 755 '$policy'"
+}
+
+
+clean_up() {
+    rm -f "$log"
+    [ -z "$held" ] || as_root rm -f "$policy"
+}
+
+
+# nginx-dev must be of the very version of nginx.  When nginx is there and its
+# nginx-dev can still be had, nginx is not upgraded behind its owner's back.
+
+pin_nginx_dev() {
+    local version i
+
+    installed nginx || return 0
+    version=$(dpkg-query -W -f '${Version}' nginx)
+
+    for i in "${!missing[@]}"; do
+        if [ "${missing[i]}" = nginx-dev ] &&
+           apt-cache show "nginx-dev=$version" > /dev/null 2>&1
+        then
+            missing[i]=nginx-dev=$version
+        fi
+    done
+}
+
+
+install_missing() {
+    pin_nginx_dev
+    apt_get install -y --no-install-recommends "${missing[@]}" > "$log" 2>&1
+}
+
+
+all=("${build[@]}" "${run[@]}" "${test[@]}")
+
+if [ "${1:-}" = --list ]; then
+    printf '%s\n' "${all[@]}"
+    exit 0
+fi
+
+command -v dpkg-query > /dev/null ||
+    die "this is not Debian; please install the likes of: ${all[*]}"
+
+missing=()
+for package in "${all[@]}"; do
+    installed "$package" || missing+=("$package")
+done
+
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" -ne 0 ] && ! command -v sudo > /dev/null; then
+    die "neither root nor sudo; please have installed: ${missing[*]}"
+fi
+
+echo "install-deps: installing ${missing[*]}"
+
+held=
+log=$(mktemp)
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+hold_services
+
+# Lists may be missing, or so old that the archive no longer has the files.
+
+if ! install_missing; then
+    apt_get update || die "apt-get update failed"
+    if ! install_missing; then
+        cat "$log" >&2
+        die "apt-get install failed"
+    fi
+fi
+
+echo "install-deps: done; no service was started"
+
+case " ${missing[*]} " in
+    *" nginx "* | *" redis-server "*)
+        echo "install-deps: at the next boot Debian starts nginx and" \
+             "redis-server; \`systemctl disable\` them if unwanted"
+    ;;
+esac

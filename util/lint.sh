@@ -1,0 +1,258 @@
+#!/bin/bash
+#
+# lint.sh [CHECK...]
+#
+# Without arguments, all of these:
+#
+#   text     arrows between core and shell, columns, tabs, blanks, comments
+#   lists    `config` names every source and header, and nothing else
+#   core     strict warnings with gcc and clang; what the core calls
+#   shell    nginx's warnings and -Wshadow with gcc and clang; its names
+#   scripts  shellcheck
+#   cppcheck
+#   perl     perl -c
+#
+# A tool that is not installed is named and passed over.  RCV_OBJS is nginx's
+# configured objs directory; without it one is configured in build/.
+
+set -euo pipefail
+shopt -s nullglob
+
+cd "$(dirname "$0")/.."
+
+core_c=(lua-free-policies/*.c)
+core_h=(lua-free-policies/*.h)
+shell_c=(ngx_recovery_module/*.c)
+shell_h=(ngx_recovery_module/*.h)
+other_c=(tests/*.c tests/*/*.c demo/*.c tools/*/*.c bench/*.c)
+other_h=(tests/*.h tests/*/*.h demo/*.h tools/*/*.h bench/*.h)
+
+nginx_warnings=(-W -Wall -Wpointer-arith -Wno-unused-parameter -Wshadow
+                -Werror)
+core_warnings=(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
+               -Wmissing-prototypes -Werror)
+
+
+have() {
+    command -v "$1" > /dev/null && return
+
+    echo "lint: $1 is not installed, passed over" >&2
+    return 1
+}
+
+
+compilers() {
+    local compiler
+
+    for compiler in gcc clang; do
+        if have "$compiler"; then
+            echo "$compiler"
+        fi
+    done
+}
+
+
+# compile_all COMPILER DIR FLAGS...: `files` into DIR, all even if one fails.
+
+compile_all() {
+    local compiler=$1 dir=$2 file bad=0
+    shift 2
+
+    mkdir "$dir"
+    for file in "${files[@]}"; do
+        "$compiler" "$@" -O2 -c "$file" \
+            -o "$dir/$(basename "$file" .c).o" || bad=1
+    done
+
+    return $bad
+}
+
+
+# compile FLAGS...: `files`, with every compiler at the same time, into
+# `dir`/COMPILER.
+
+compile() {
+    local compiler pid bad=0
+    local -a pids=()
+
+    for compiler in $(compilers); do
+        compile_all "$compiler" "$dir/$compiler" "$@" &
+        pids+=($!)
+    done
+
+    for pid in "${pids[@]}"; do
+        wait "$pid" || bad=1
+    done
+
+    return $bad
+}
+
+
+check_text() {
+    perl util/lint.pl "${core_c[@]}" "${core_h[@]}" "${shell_c[@]}" \
+        "${shell_h[@]}" "${other_c[@]}" "${other_h[@]}"
+}
+
+
+# A header that `config` does not name would leave stale objects behind.
+
+check_lists() {
+    local want listed
+
+    want=$(printf '%s\n' "${core_c[@]}" "${core_h[@]}" \
+                         "${shell_c[@]}" "${shell_h[@]}" | sort)
+    # shellcheck disable=SC2016
+    listed=$(grep -oE '\$rcv_(core|shell)/[A-Za-z0-9_]+\.[ch]' config |
+             sed 's#^$rcv_core#lua-free-policies#
+                  s#^$rcv_shell#ngx_recovery_module#' | sort)
+
+    if [ "$want" != "$listed" ]; then
+        echo "config: lists (>) what is not there, or misses (<):"
+        diff <(echo "$want") <(echo "$listed") | grep '^[<>]'
+        return 1
+    fi
+}
+
+
+# Every name that a core object takes from outside must be in
+# core-symbols.txt; every name that it gives starts with rcv_.
+
+check_core_symbols() {
+    local dir=$1 object source symbol ours bad=0
+
+    ours=$(nm --defined-only -g "$dir"/*.o | awk 'NF == 3 { print $3 }')
+
+    for symbol in $ours; do
+        [[ $symbol == rcv_* ]] ||
+            { echo "core: global name without rcv_: $symbol"; bad=1; }
+    done
+
+    for object in "$dir"/*.o; do
+        source=$(basename "$object" .o).c
+
+        for symbol in $(nm -u "$object" | awk '{ print $NF }'); do
+            grep -qxF "$symbol" <<< "$ours" && continue
+            symbol_allowed "$source" "$symbol" && continue
+            echo "lua-free-policies/$source: the core must not call $symbol"
+            bad=1
+        done
+    done
+
+    return $bad
+}
+
+
+symbol_allowed() {
+    local file pattern reason
+
+    while read -r file pattern reason; do
+        # shellcheck disable=SC2053
+        if [[ $1 == $file && $2 == $pattern && -n $reason ]]; then
+            return 0
+        fi
+    done < <(grep -v '^#' util/core-symbols.txt)
+
+    return 1
+}
+
+
+check_core() {
+    local -a files=("${core_c[@]}")
+
+    compile -std=c11 "${core_warnings[@]}"
+    check_core_symbols "$dir/gcc"
+}
+
+
+# Every directory of nginx's headers; they are clean under these warnings.
+
+nginx_includes() {
+    local objs=${RCV_OBJS:-build/nginx-module/objs} dir
+
+    objs=$(cd "$objs" && pwd -P)
+
+    printf '%s\0' -I "$objs"
+    find -L "${objs%/objs}/src" -type d -print0 |
+        while IFS= read -r -d '' dir; do
+            printf '%s\0' -I "$dir"
+        done
+}
+
+
+check_shell() {
+    local name bad=0
+    local -a includes files=("${shell_c[@]}")
+
+    [ -n "${RCV_OBJS:-}" ] || util/build-nginx.sh configure
+    mapfile -d '' includes < <(nginx_includes)
+
+    compile -fPIC "${nginx_warnings[@]}" "${includes[@]}" \
+        -I lua-free-policies -I ngx_recovery_module
+
+    for name in $(nm --defined-only -g "$dir"/gcc/*.o |
+                  awk 'NF == 3 { print $3 }' | sort -u)
+    do
+        [[ $name == ngx_http_recovery_* ]] ||
+            { echo "shell: global name without ngx_http_recovery_: $name"
+              bad=1; }
+    done
+
+    return $bad
+}
+
+
+check_scripts() {
+    have shellcheck || return 0
+    shellcheck -x .ci/run util/*.sh demo/*.sh tools/*.sh tests/*.sh bench/*.sh
+}
+
+
+check_cppcheck() {
+    have cppcheck || return 0
+
+    cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+        --enable=warning,portability,performance -j "$(nproc)" \
+        -I lua-free-policies -I ngx_recovery_module \
+        "${core_c[@]}" "${shell_c[@]}" demo/*.c tools/*/*.c
+}
+
+
+check_perl() {
+    local file log bad=0
+
+    for file in t/*.t t/lib/*/*.pm t/lib/*/*/*.pm; do
+        log=$(perl -c -I t/lib "$file" 2>&1) || {
+            echo "$log"
+            bad=1
+        }
+    done
+
+    return $bad
+}
+
+
+checks=("$@")
+if [ ${#checks[@]} -eq 0 ]; then
+    checks=(text lists core shell scripts cppcheck perl)
+fi
+
+failed=()
+for check in "${checks[@]}"; do
+    # Not in a condition: `set -e` would not hold inside the check.
+    set +e
+    (set -e
+     dir=$(mktemp -d)
+     trap 'rm -rf "$dir"' EXIT
+     "check_$check")
+    status=$?
+    set -e
+
+    [ $status -eq 0 ] || failed+=("$check")
+done
+
+if [ ${#failed[@]} -gt 0 ]; then
+    echo "lint: FAILED: ${failed[*]}" >&2
+    exit 1
+fi
+
+echo "lint: ${checks[*]}: clean"
