@@ -5,6 +5,7 @@
  * Every function reads the whole word: trailing bytes are an error, so are
  * an empty word, a sign, and a value that does not fit.  They return 0 and
  * set *out, or return -1 and leave *out alone.  No locale, no allocation.
+ * Decimals finer than the unit are read and do not count.
  */
 
 #ifndef RCV_WORDS_H_INCLUDED_
@@ -20,10 +21,10 @@ int rcv_parse_rate(rcv_str_t word, uint64_t *rate_milli);
 /* "40%", "0.5%" -> ppm, 0 to max_ppm (1000000 is 100 %). */
 int rcv_parse_percent(rcv_str_t word, uint64_t max_ppm, uint32_t *ppm);
 
-/* "200ms", "30s", "5m", "1h", "30" (seconds) -> ms, up to 30 days. */
+/* "200ms", "30s", "5m", "1h", "1d", "30" (seconds) -> ms, up to 30 days. */
 int rcv_parse_duration(rcv_str_t word, uint64_t *ms);
 
-/* "2", "0.25" -> thousandths, up to max_milli; at most 3 decimals count. */
+/* "2", "0.25" -> thousandths, up to max_milli. */
 int rcv_parse_decimal(rcv_str_t word, uint64_t max_milli, uint64_t *milli);
 
 /* "0" .. "18446744073709551615". */
