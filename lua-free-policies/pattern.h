@@ -26,7 +26,7 @@ typedef enum {
 #define RCV_PATTERN_MATCH_LIMIT  10000u
 #define RCV_PATTERN_DEPTH_LIMIT  250u
 #define RCV_PATTERN_HEAP_KB      64u
-#define RCV_PATTERN_SUBJECT_MAX  4096u  /* only so many bytes are looked at */
+#define RCV_PATTERN_SUBJECT_MAX  4096u  /* bytes; a longer one is a LIMIT */
 
 
 /*
@@ -38,7 +38,14 @@ rcv_pattern_t *rcv_pattern_compile(rcv_str_t text, int caseless, char *err,
 
 void rcv_pattern_free(rcv_pattern_t *pattern);
 
-/* Does not allocate.  Not reentrant for one pattern: one per process. */
+/*
+ * A subject of more than RCV_PATTERN_SUBJECT_MAX bytes is not looked at, also
+ * not in part: its first bytes could match where the whole does not ("$").
+ *
+ * Does not allocate with JIT; without it PCRE2 keeps its working memory, at
+ * most RCV_PATTERN_HEAP_KB a pattern, with the pattern from the first match
+ * on.  Not reentrant for one pattern: one match at a time in a process.
+ */
 rcv_pattern_result_t rcv_pattern_match(const rcv_pattern_t *pattern,
     rcv_str_t subject);
 
