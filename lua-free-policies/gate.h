@@ -12,12 +12,17 @@
  *   burst_ns     the leader's: how far the bucket may run ahead of now
  *   tat_ns       everybody's: theoretical arrival time (GCRA): when the
  *                bucket will be full again; one CAS takes from it
+ *   scale_ns     the leader's: the interval in which tat_ns is reckoned, that
+ *                of the last rate there was; 0: never a rate
  *   in_flight    everybody's: permits out; see inflight.h
  *
  * A process killed at any instruction leaves every field valid; all it can
  * leave behind is permits, and those are found again (inflight.h).  A reader
  * may see a new word with an old interval for some nanoseconds: the request
  * is then decided by a rate of one tick ago.
+ *
+ * A gate of zeros is valid and lets nothing pass (limit 0): the leader
+ * publishes before anybody asks.
  */
 
 #ifndef RCV_GATE_H_INCLUDED_
@@ -39,8 +44,9 @@ typedef struct {
     uint64_t             interval_ns;
     uint64_t             burst_ns;
     uint64_t             tat_ns;
+    uint64_t             scale_ns;
     uint32_t             in_flight;
-    uint32_t             unused[7];
+    uint32_t             unused[5];
 } rcv_gate_t;
 
 _Static_assert(sizeof(rcv_gate_t) == 64, "a gate fills one cache line");
@@ -68,6 +74,91 @@ typedef struct {
 } rcv_allowance_t;
 
 
+/*
+ * The word's bits, lowest first: mode 2, phase 3, reason 4, class_max 4,
+ * 11 unused, epoch 16, in_flight_limit 24.
+ */
+
+#define RCV_GATE_MODE_BITS    2
+#define RCV_GATE_PHASE_BITS   3
+#define RCV_GATE_REASON_BITS  4
+#define RCV_GATE_CLASS_BITS   4
+#define RCV_GATE_EPOCH_BITS   16
+#define RCV_GATE_LIMIT_BITS   24
+
+#define RCV_GATE_PHASE_SHIFT   RCV_GATE_MODE_BITS
+#define RCV_GATE_REASON_SHIFT  (RCV_GATE_PHASE_SHIFT + RCV_GATE_PHASE_BITS)
+#define RCV_GATE_CLASS_SHIFT   (RCV_GATE_REASON_SHIFT + RCV_GATE_REASON_BITS)
+#define RCV_GATE_LIMIT_SHIFT   (64 - RCV_GATE_LIMIT_BITS)
+#define RCV_GATE_EPOCH_SHIFT   (RCV_GATE_LIMIT_SHIFT - RCV_GATE_EPOCH_BITS)
+
+_Static_assert(RCV_GATE_CLOSED < 1 << RCV_GATE_MODE_BITS, "mode");
+_Static_assert(RCV_PHASES <= 1 << RCV_GATE_PHASE_BITS, "phase");
+_Static_assert(RCV_REASONS <= 1 << RCV_GATE_REASON_BITS, "reason");
+_Static_assert(RCV_CLASSES_MAX <= 1 << RCV_GATE_CLASS_BITS, "class");
+_Static_assert(RCV_IN_FLIGHT_MAX < 1 << RCV_GATE_LIMIT_BITS, "limit");
+_Static_assert(RCV_GATE_CLASS_SHIFT + RCV_GATE_CLASS_BITS
+               <= RCV_GATE_EPOCH_SHIFT, "the fields fill no more than 64 bits");
+
+
+static inline unsigned
+rcv_gate_bits(uint64_t packed, unsigned shift, unsigned bits)
+{
+    return (unsigned) (packed >> shift) & ((1u << bits) - 1);
+}
+
+
+/* One field of a packed word, for decisions that need no other. */
+
+static inline rcv_gate_mode_t
+rcv_gate_mode(uint64_t packed)
+{
+    return (rcv_gate_mode_t) rcv_gate_bits(packed, 0, RCV_GATE_MODE_BITS);
+}
+
+
+static inline rcv_phase_t
+rcv_gate_phase(uint64_t packed)
+{
+    return (rcv_phase_t) rcv_gate_bits(packed, RCV_GATE_PHASE_SHIFT,
+                                       RCV_GATE_PHASE_BITS);
+}
+
+
+static inline rcv_reason_t
+rcv_gate_reason(uint64_t packed)
+{
+    return (rcv_reason_t) rcv_gate_bits(packed, RCV_GATE_REASON_SHIFT,
+                                        RCV_GATE_REASON_BITS);
+}
+
+
+static inline unsigned
+rcv_gate_class_max(uint64_t packed)
+{
+    return rcv_gate_bits(packed, RCV_GATE_CLASS_SHIFT, RCV_GATE_CLASS_BITS);
+}
+
+
+static inline uint32_t
+rcv_gate_epoch(uint64_t packed)
+{
+    return rcv_gate_bits(packed, RCV_GATE_EPOCH_SHIFT, RCV_GATE_EPOCH_BITS);
+}
+
+
+static inline uint32_t
+rcv_gate_limit(uint64_t packed)
+{
+    return rcv_gate_bits(packed, RCV_GATE_LIMIT_SHIFT, RCV_GATE_LIMIT_BITS);
+}
+
+
+/*
+ * Values too large become the largest there is; of the epoch, 16 bits count.
+ * A mode that sheds is never without a reason: REASON_NONE becomes DOWN when
+ * closed and RATE when limited, since a decision of REASON_NONE passes.
+ */
 uint64_t rcv_gate_pack(const rcv_gate_word_t *word);
 rcv_gate_word_t rcv_gate_unpack(uint64_t packed);
 
@@ -75,7 +166,12 @@ rcv_gate_word_t rcv_gate_unpack(uint64_t packed);
  * Leader only: puts an allowance into force.  What the bucket owes is kept
  * in units of cost over a change of rate (a debt of 3 requests at 2/s is one
  * of 3 requests at 200/s): otherwise the first steps of a ramp would wait
- * for a debt reckoned in the time of the slow rate.
+ * for a debt reckoned in the time of the slow rate.  While there is no rate
+ * (RCV_UNLIMITED, or 0) the debt runs off as at the last one.
+ *
+ * To publish the same again changes nothing.  A leader killed half way
+ * leaves a debt that is too small by what one change of rate makes of it,
+ * never one too large.
  */
 void rcv_gate_publish(rcv_gate_t *gate, const rcv_allowance_t *allowance,
     uint64_t now_ns);

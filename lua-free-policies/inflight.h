@@ -16,6 +16,13 @@
  * much is taken back by rcv_inflight_reconcile(), which the leader calls
  * after it has emptied the slots of dead processes, and then once a second.
  *
+ * The life of a slot: claimed by CAS of owner from 0, given up by CAS of
+ * owner to 0.  Only that CAS empties it, so that two who try cannot hit a
+ * new owner; the cells are left as they are, and the next claim zeroes them.
+ * A free slot that was ever used has an odd seq, made so before owner
+ * becomes 0: it does not count, and a claim half done looks like a booking
+ * half done until its seq is even.  seq never runs backwards.
+ *
  * A process without a slot (all taken) may still look at the limit but books
  * nothing; its requests are counted as undecided.
  */
@@ -31,7 +38,7 @@ typedef struct {
     uint64_t             owner;         /* pid; 0: free */
     uint64_t             start;         /* the pid's start time; 0: unknown */
     uint64_t             generation;    /* configuration it runs */
-    uint64_t             seq;           /* odd: a booking is half done */
+    uint64_t             seq;           /* odd: do not count the cells */
     uint64_t             unused[4];
     /* the cells of all gates, uint32_t each, follow; see rcv_slot_cell() */
 } rcv_slot_t;
@@ -64,7 +71,8 @@ rcv_slot_cell(rcv_slot_t *slot, unsigned gate_index)
 
 /*
  * Claims a free slot for a process; NULL when there is none.  Its cells are
- * zero.  owner must not be 0.
+ * zero.  owner must not be 0.  ngates: as many as the slot has room for, so
+ * that nothing is left of an owner that knew more gates.
  */
 rcv_slot_t *rcv_slot_claim(const rcv_slots_t *slots, uint64_t owner,
     uint64_t start, uint64_t generation, unsigned ngates);
@@ -76,7 +84,12 @@ rcv_slot_t *rcv_slot_claim(const rcv_slots_t *slots, uint64_t owner,
  */
 int rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner, unsigned ngates);
 
-/* The highest in_flight at which a class still gets a permit, plus one. */
+/*
+ * The highest in_flight at which a class still gets a permit, plus one.  At
+ * least one place lies between two classes while the limit has as many; the
+ * first class has one spare place above the limit, without which it would
+ * wait for the others when the limit is 2 or 3.  Limit 0 gives 0 to all.
+ */
 uint32_t rcv_inflight_watermark(uint32_t limit, uint32_t share_ppm,
     unsigned rank);
 
@@ -87,7 +100,10 @@ uint32_t rcv_inflight_watermark(uint32_t limit, uint32_t share_ppm,
 int rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
     uint32_t watermark);
 
-/* Gives one back; the caller took it, from the same slot. */
+/*
+ * Gives one back; the caller took it, from the same slot.  If the slot was
+ * emptied meanwhile there is nothing left to give.
+ */
 void rcv_inflight_give(rcv_gate_t *gate, rcv_slot_t *slot,
     unsigned gate_index);
 

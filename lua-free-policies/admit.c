@@ -1,0 +1,89 @@
+
+#include "admit.h"
+#include "bucket.h"
+#include "rcv_atomic.h"
+
+
+rcv_reason_t
+rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
+    uint64_t now_ns, rcv_ticket_t *ticket)
+{
+    uint32_t          share_ppm, watermark;
+    uint64_t          word;
+    rcv_gate_t       *gate;
+    rcv_gate_mode_t   mode;
+
+    gate = at->gate;
+    word = rcv_load_acquire(&gate->word);
+    mode = rcv_gate_mode(word);
+
+    ticket->phase = rcv_gate_phase(word);
+    ticket->epoch = rcv_gate_epoch(word);
+    ticket->booked = 0;
+    ticket->charged = 0;
+
+    if (mode == RCV_GATE_CLOSED) {
+        return rcv_gate_reason(word);
+    }
+
+    /* From here on the class is within the policy's array: 4 bits. */
+
+    if (class_index > rcv_gate_class_max(word)) {
+        return RCV_REASON_PROBING;
+    }
+
+    share_ppm = at->policy->classes[class_index].share_ppm;
+
+    if (mode == RCV_GATE_LIMIT
+        && !rcv_bucket_fits(gate, share_ppm, class_index, cost_milli, now_ns))
+    {
+        rcv_bucket_heal(gate, now_ns);
+        return rcv_gate_reason(word);
+    }
+
+    watermark = rcv_inflight_watermark(rcv_gate_limit(word), share_ppm,
+                                       class_index);
+
+    if (!rcv_inflight_take(gate, at->slot, at->gate_index, watermark)) {
+        return RCV_REASON_IN_FLIGHT;
+    }
+
+    ticket->booked = (at->slot != NULL);
+
+    if (mode == RCV_GATE_LIMIT) {
+
+        if (!rcv_bucket_take(gate, share_ppm, class_index, cost_milli,
+                             now_ns))
+        {
+            rcv_admit_release(at, ticket);
+            return rcv_gate_reason(word);
+        }
+
+        ticket->charged = 1;
+    }
+
+    return RCV_REASON_NONE;
+}
+
+
+void
+rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
+{
+    if (ticket->booked) {
+        ticket->booked = 0;
+        rcv_inflight_give(at->gate, at->slot, at->gate_index);
+    }
+}
+
+
+void
+rcv_admit_undo(const rcv_admit_at_t *at, uint32_t cost_milli,
+    rcv_ticket_t *ticket)
+{
+    rcv_admit_release(at, ticket);
+
+    if (ticket->charged) {
+        ticket->charged = 0;
+        rcv_bucket_refund(at->gate, cost_milli);
+    }
+}

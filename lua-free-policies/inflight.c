@@ -1,0 +1,272 @@
+
+#include "inflight.h"
+#include "rcv_atomic.h"
+
+
+/* A booking takes some ten ns, a snapshot of 16 slots some hundred. */
+#define RCV_RECONCILE_TRIES  100
+
+
+/*
+ * seq frames a booking for the reader in rcv_inflight_reconcile().  The odd
+ * value needs no order of its own: everything written after it is written
+ * with release, so who sees any of that sees the odd value too.
+ */
+
+static uint64_t
+rcv_slot_begin(rcv_slot_t *slot)
+{
+    uint64_t  seq;
+
+    seq = rcv_load(&slot->seq) + 1;
+    rcv_store(&slot->seq, seq);
+
+    return seq;
+}
+
+
+static void
+rcv_slot_end(rcv_slot_t *slot, uint64_t seq)
+{
+    rcv_store_release(&slot->seq, seq + 1);
+}
+
+
+rcv_slot_t *
+rcv_slot_claim(const rcv_slots_t *slots, uint64_t owner, uint64_t start,
+    uint64_t generation, unsigned ngates)
+{
+    unsigned     i, gate_index;
+    uint64_t     seq, nobody;
+    rcv_slot_t  *slot;
+
+    for (i = 0; i < slots->count; i++) {
+        slot = rcv_slot_at(slots, i);
+        nobody = 0;
+
+        if (rcv_load(&slot->owner) != 0
+            || !rcv_cas(&slot->owner, &nobody, owner))
+        {
+            continue;
+        }
+
+        /* odd already, unless this is the slot's first owner */
+
+        seq = rcv_load(&slot->seq) | 1;
+        rcv_store(&slot->seq, seq);
+
+        for (gate_index = 0; gate_index < ngates; gate_index++) {
+            rcv_store_release(rcv_slot_cell(slot, gate_index), 0);
+        }
+
+        rcv_store_release(&slot->start, start);
+        rcv_store_release(&slot->generation, generation);
+
+        rcv_slot_end(slot, seq);
+
+        return slot;
+    }
+
+    return NULL;
+}
+
+
+int
+rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner, unsigned ngates)
+{
+    uint64_t  seq;
+
+    (void) ngates;
+
+    /*
+     * By CAS, and read before owner: if somebody is faster and the slot has
+     * a new owner already, its seq is another and stays as it is.
+     */
+
+    seq = rcv_load_acquire(&slot->seq);
+
+    if (rcv_load_acquire(&slot->owner) != owner) {
+        return 0;
+    }
+
+    if (seq % 2 == 0) {
+        (void) rcv_cas(&slot->seq, &seq, seq + 1);
+    }
+
+    return rcv_cas(&slot->owner, &owner, 0);
+}
+
+
+uint32_t
+rcv_inflight_watermark(uint32_t limit, uint32_t share_ppm, unsigned rank)
+{
+    uint64_t  shared, ranked;
+
+    if (limit == 0) {
+        return 0;
+    }
+
+    if (rank == 0) {
+        return (uint32_t) rcv_min(limit, RCV_IN_FLIGHT_MAX - 1) + 1;
+    }
+
+    limit = (uint32_t) rcv_min(limit, RCV_IN_FLIGHT_MAX);
+
+    shared = ((uint64_t) limit * share_ppm + RCV_PPM - 1) / RCV_PPM;
+    ranked = rcv_since(limit, rank);
+
+    return (uint32_t) rcv_max(rcv_min(shared, ranked), 1);
+}
+
+
+int
+rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
+    uint32_t watermark)
+{
+    int        taken;
+    uint32_t   n, *cell;
+    uint64_t   seq;
+
+    n = rcv_load(&gate->in_flight);
+
+    if (n >= watermark) {
+        return 0;
+    }
+
+    if (slot == NULL) {
+        return 1;
+    }
+
+    seq = rcv_slot_begin(slot);
+
+    do {
+        taken = rcv_cas(&gate->in_flight, &n, n + 1);
+    } while (!taken && n < watermark);
+
+    if (taken) {
+        cell = rcv_slot_cell(slot, gate_index);
+        rcv_store_release(cell, rcv_load(cell) + 1);
+    }
+
+    rcv_slot_end(slot, seq);
+
+    return taken;
+}
+
+
+void
+rcv_inflight_give(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index)
+{
+    uint32_t   n, *cell;
+    uint64_t   seq;
+
+    if (slot == NULL) {
+        return;
+    }
+
+    cell = rcv_slot_cell(slot, gate_index);
+    n = rcv_load(cell);
+
+    if (n == 0) {
+        return;
+    }
+
+    seq = rcv_slot_begin(slot);
+
+    rcv_store_release(cell, n - 1);
+    (void) rcv_fetch_sub(&gate->in_flight, 1);
+
+    rcv_slot_end(slot, seq);
+}
+
+
+/*
+ * The sum of all seqs; each only grows, so two equal sums mean that none
+ * changed.  *busy: some slot that counts is in a booking.
+ */
+
+static uint64_t
+rcv_slots_version(const rcv_slots_t *slots, int *busy)
+{
+    unsigned     i;
+    uint64_t     seq, version;
+    rcv_slot_t  *slot;
+
+    version = 0;
+    *busy = 0;
+
+    for (i = 0; i < slots->count; i++) {
+        slot = rcv_slot_at(slots, i);
+
+        /* In this order: a claim done in between has changed seq. */
+
+        seq = rcv_load_acquire(&slot->seq);
+        version += seq;
+
+        if (seq % 2 != 0 && rcv_load_acquire(&slot->owner) != 0) {
+            *busy = 1;
+            break;
+        }
+    }
+
+    return version;
+}
+
+
+static uint32_t
+rcv_slots_sum(const rcv_slots_t *slots, unsigned gate_index)
+{
+    unsigned     i;
+    uint64_t     sum;
+    rcv_slot_t  *slot;
+
+    sum = 0;
+
+    for (i = 0; i < slots->count; i++) {
+        slot = rcv_slot_at(slots, i);
+
+        if (rcv_load_acquire(&slot->owner) != 0) {
+            sum += rcv_load_acquire(rcv_slot_cell(slot, gate_index));
+        }
+    }
+
+    return (uint32_t) rcv_min(sum, RCV_IN_FLIGHT_MAX);
+}
+
+
+/*
+ * in_flight less the sum is what the dead left.  It stays the same while
+ * others take and give, so it may be subtracted at any later time at which
+ * in_flight has the value of the snapshot.
+ */
+
+int
+rcv_inflight_reconcile(rcv_gate_t *gate, const rcv_slots_t *slots,
+    unsigned gate_index)
+{
+    int        busy;
+    uint32_t   n, sum;
+    uint64_t   version;
+    unsigned   tries;
+
+    for (tries = 0; tries < RCV_RECONCILE_TRIES; tries++) {
+        version = rcv_slots_version(slots, &busy);
+
+        if (busy) {
+            continue;
+        }
+
+        n = rcv_load_acquire(&gate->in_flight);
+        sum = rcv_slots_sum(slots, gate_index);
+
+        if (rcv_slots_version(slots, &busy) != version || busy) {
+            continue;
+        }
+
+        if (n == sum || rcv_cas(&gate->in_flight, &n, sum)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
