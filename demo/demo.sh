@@ -35,10 +35,12 @@ play()
 
     (
         cd -- "$run_dir" || exit 1
-        exec 9>&- perl "$demo_dir/play.pl" name="$name" gate="$gate" \
+        exec 9>&- setpriv --pdeathsig TERM -- \
+            perl "$demo_dir/play.pl" name="$name" gate="$gate" \
             nginx_port="$nginx_port" store_port="$store_port" \
             warm="$warm_s" outage="$outage_s" recovery="$recovery_s" \
             json=summary.json -- \
+            setpriv --pdeathsig TERM -- \
             "$build_dir/demo-crowd" --target="127.0.0.1:$nginx_port" \
             --rate="$rate" --seconds=$((warm_s + outage_s + recovery_s))
     ) &

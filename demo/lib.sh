@@ -43,7 +43,7 @@ demo_enter()
 {
     local program
 
-    for program in "$nginx" redis-server redis-cli perl flock; do
+    for program in "$nginx" redis-server redis-cli perl flock setpriv; do
         command -v "$program" >/dev/null \
             || die "$program is not installed (make run installs it)"
     done
@@ -181,7 +181,7 @@ start_nginx()
         -e "s|@MODULE@|../../$module|" \
         -e "s|@USER@|$user|" \
         -e "s|@DESCRIPTORS@|$descriptors|" \
-        -e "s|@CONNECTIONS@|$((descriptors / 2))|" \
+        -e "s|@CONNECTIONS@|$((descriptors - 32))|" \
         -e "s|@STORE_PORT@|$store_port|" \
         -e "s|@NGINX_PORT@|$nginx_port|" \
         -e "s|@REDIS@|unix:redis.sock|" \
