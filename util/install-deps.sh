@@ -69,25 +69,22 @@ clean_up() {
 # nginx-dev must be of the very version of nginx.  When nginx is there and its
 # nginx-dev can still be had, nginx is not upgraded behind its owner's back.
 
-pin_nginx_dev() {
-    local version i
+install_missing() {
+    local version name
+    local -a names=()
 
-    installed nginx || return 0
-    version=$(dpkg-query -W -f '${Version}' nginx)
+    version=$(dpkg-query -W -f '${Version}' nginx 2>/dev/null || true)
 
-    for i in "${!missing[@]}"; do
-        if [ "${missing[i]}" = nginx-dev ] &&
+    for name in "${missing[@]}"; do
+        if [ "$name" = nginx-dev ] && [ -n "$version" ] &&
            apt-cache show "nginx-dev=$version" > /dev/null 2>&1
         then
-            missing[i]=nginx-dev=$version
+            name=nginx-dev=$version
         fi
+        names+=("$name")
     done
-}
 
-
-install_missing() {
-    pin_nginx_dev
-    apt_get install -y --no-install-recommends "${missing[@]}" > "$log" 2>&1
+    apt_get install -y --no-install-recommends "${names[@]}" > "$log" 2>&1
 }
 
 

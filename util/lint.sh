@@ -75,6 +75,8 @@ compile() {
     local compiler pid bad=0
     local -a pids=()
 
+    [ ${#files[@]} -gt 0 ] || { echo "no sources"; return 1; }
+
     for compiler in $(compilers); do
         compile_all "$compiler" "$dir/$compiler" "$@" &
         pids+=($!)
