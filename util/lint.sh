@@ -214,6 +214,7 @@ check_cppcheck() {
 
     cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
         --enable=warning,portability,performance -j "$(nproc)" \
+        --suppressions-list=util/cppcheck.suppress \
         -I lua-free-policies -I ngx_recovery_module \
         "${core_c[@]}" "${shell_c[@]}" demo/*.c tools/*/*.c
 }
