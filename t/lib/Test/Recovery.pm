@@ -33,6 +33,10 @@ my $ROOT = abs_path(dirname(__FILE__) . '/../../..');
 my $OWNER = $$;
 my @objects;
 
+# nginx takes a variable of that name for a list of inherited sockets
+
+delete $ENV{NGINX};
+
 # an interrupted test still has to end what it started
 
 $SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);

@@ -1,0 +1,182 @@
+#!/usr/bin/perl
+
+# Goal: every directive, every line of a policy and of a backend and every
+# form of their values that the documentation names is accepted by nginx -t.
+# Method: one configuration for each form, so that a refusal names its form.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Test::Recovery;
+use Test::Recovery::Config;
+
+my @forms = (
+
+    # shared memory
+
+    [http => 'recovery_zone recovery:2m;'],
+    [http => 'recovery_zone gate:512k;'],
+    [http => 'recovery_zone gate:16m;'],
+
+    # Redis
+
+    [http => 'recovery_redis redis://127.0.0.1:6379;'],
+    [http => 'recovery_redis redis://127.0.0.1;'],
+    [http => 'recovery_redis redis://127.0.0.1:6379/3;'],
+    [http => 'recovery_redis redis://gate@127.0.0.1:6379/0;'],
+    [http => 'recovery_redis redis://localhost:6379;'],
+    [http => 'recovery_redis redis://[::1]:6379;'],
+    [http => 'recovery_redis unix:/var/run/redis.sock;'],
+    [http => 'recovery_redis redis://127.0.0.1:1 redis://127.0.0.1:2'
+             . ' unix:/x.sock;'],
+    [http => 'recovery_redis redis://127.0.0.1 prefix=r:{prod}: poll=500ms'
+             . ' timeout=2s;'],
+    [http => 'recovery_redis redis://127.0.0.1'
+             . ' password_file=%%TESTDIR%%/password;'],
+
+    # policy: nothing is required
+
+    [http => 'recovery_policy x { }'],
+    [http => "recovery_policy x { }\nrecovery_policy y { }"],
+
+    # the example of the documentation
+
+    [http => <<'EOF2', 'the example'],
+recovery_policy cold-cache {
+    ramp      from=2% double=1s;
+    feedback  errors=2% latency=2x;
+    class     critical reserve=20%;
+    class     high;
+    class     normal   default;
+    class     low;
+    match     critical $uri ~ ^/(login|token)(/|$);
+    match     low      $request_method ~ ^(PUT|DELETE)$;
+    match     high     $http_x_priority = high;
+    trust     10.0.0.0/8;
+    cohort    $cookie_session$binary_remote_addr;
+    retries   $http_x_retry_attempt ~ ^[1-9] budget=10%;
+    shed      status=503 retry_after=1s..60s;
+    when      down   probe=1%;
+    when      signal_lost hold=30s then=keep;
+}
+recovery_backend d1 {
+    policy   cold-cache;
+    capacity 2000r/s;
+    quota    5000r/s;
+    initial  up;
+}
+EOF2
+
+    [policy => 'ramp from=1%;'],
+    [policy => 'ramp double=500ms;'],
+    [policy => 'ramp from=10% double=2s verify=5m;'],
+    [policy => 'ramp over=120s;'],
+    [policy => 'ramp from=5% over=2m verify=0s;'],
+    [policy => 'ramp steps=5%:30s,25%:60s,100%;'],
+    [policy => 'feedback off;'],
+    [policy => 'feedback errors=5%;'],
+    [policy => 'feedback latency=3x;'],
+    [policy => 'feedback latency=1.5x errors=0.5%;'],
+    [policy => 'class only;'],
+    [policy => "class a reserve=50%;\nclass b reserve=49%;\nclass c;"],
+    [policy => "class a default;\nclass b;"],
+    [policy => join("\n", map { "class c$_ reserve=1%;" } 1 .. 16),
+     'sixteen classes'],
+    [policy => 'match critical $uri = /login;'],
+    [policy => 'match critical $uri ~ ^/a;'],
+    [policy => 'match low $uri ~* \.(JPG|png)$;'],
+    [policy => 'match low "$http_a $arg_b" = "x y";'],
+    [policy => 'match low $uri ~ "^/[a-z]{2,3}/";'],
+    [policy => "match vip \$uri = /;\nclass vip;\nclass rest;",
+     'a match before its class'],
+    [policy => 'trust 10.0.0.0/8;'],
+    [policy => 'trust 127.0.0.1;'],
+    [policy => 'trust 10.0.0.0/8 192.168.0.0/16;'],
+    [policy => "trust 10.0.0.0/8;\ntrust ::1;\ntrust 2001:db8::/32;"],
+    [policy => 'cohort $remote_addr;'],
+    [policy => 'retries $http_x_retry_attempt ~ ^[1-9] budget=10%;'],
+    [policy => 'retries $http_x_retry = 1 budget=5%;'],
+    [policy => 'shed status=429;'],
+    [policy => 'shed retry_after=2s..5s;'],
+    [policy => 'shed retry_after=5s..5s;'],
+    [policy => 'when down shed;'],
+    [policy => 'when down probe=2%;'],
+    [policy => 'when down pass;'],
+    [policy => 'when signal_lost hold=10s then=keep;'],
+    [policy => 'when signal_lost hold=0s then=shed;'],
+    [policy => 'when signal_lost then=pass;'],
+    [policy => "when down pass;\nwhen signal_lost hold=5s;"],
+
+    # backend
+
+    [http => 'recovery_backend b { }'],
+    [backend => 'policy p;'],
+    [backend => 'capacity 2000r/s;'],
+    [backend => 'capacity 30r/m;'],
+    [backend => 'quota 100r/s;'],
+    [backend => "quota 100r/s;\ncapacity 50r/s;"],
+    [backend => 'initial up;'],
+    [backend => 'initial down;'],
+    [backend => 'initial probing;'],
+    [http => "recovery_backend b { policy later; }\n"
+             . 'recovery_policy later { }', 'a policy after its backend'],
+
+    # requests
+
+    [location => 'recovery kv;'],
+    [location => 'recovery off;'],
+    [server => 'recovery kv;'],
+    [http => "recovery kv d1;\nrecovery_backend d1 { }"],
+    [http => "server { listen 127.0.0.1:%%PORT_8082%%; recovery later; }\n"
+             . 'recovery_backend later { }', 'a backend after its location'],
+    [server => 'location /if { if ($arg_x) { recovery kv; } }'],
+    [http => 'recovery_class $arg_c;'],
+    [server => 'recovery_class low;'],
+    [location => 'recovery_class $http_a$uri;'],
+    [http => 'recovery_cost 2;'],
+    [server => 'recovery_cost 0.5;'],
+    [location => 'recovery_cost $arg_n;'],
+    [http => 'recovery_dry_run on;'],
+    [server => 'recovery_dry_run off;'],
+    [location => "recovery kv;\nrecovery_dry_run on;"],
+
+    (map { [http => "recovery_log_level $_;"] }
+     qw(info notice warn error)),
+
+    [server => 'recovery_log_level notice;'],
+    [location => 'recovery_log_level notice;'],
+    [location => 'recovery_status;'],
+    [location => 'recovery_status json;'],
+    [location => 'recovery_status prometheus;'],
+    [location => 'recovery_status html;'],
+);
+
+my $t = Test::Recovery->new();
+
+$t->plan(scalar @forms + 3);
+$t->write_file('password', "secret\n");
+
+good($t, @$_) for @forms;
+
+# lines that are read, checked and have no effect yet say so
+
+my ($code, $err) = $t->config_test(<<'EOF2');
+%%TEST_GLOBALS%%
+events { }
+http {
+    %%TEST_GLOBALS_HTTP%%
+    recovery_policy p {
+        cohort  $remote_addr;
+        retries $http_x_retry = 1 budget=5%;
+    }
+    recovery_backend kv { policy p; }
+}
+EOF2
+
+is($code, 0, 'cohort and retries pass');
+like($err, qr/\[warn\][^\n]*cohort[^\n]*effect[^\n]*:6$/m, 'cohort is told');
+like($err, qr/\[warn\][^\n]*retries[^\n]*effect[^\n]*:7$/m, 'retries is told');
