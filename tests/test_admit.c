@@ -1,0 +1,451 @@
+
+/*
+ * The one decision: its order, its reasons, what it books and gives back.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "admit.h"
+#include "bucket.h"
+
+
+#define SECOND   1000000000ull
+#define NOW      (1000 * SECOND)
+#define UNIT     RCV_MILLI
+#define CLASSES  4
+
+
+static rcv_policy_t    policy;
+static rcv_gate_t      gate;
+static rcv_admit_at_t  at;
+
+static struct {
+    rcv_slot_t  head;
+    uint32_t    cells[16];
+} slot;
+
+
+static int
+reset(void **state)
+{
+    unsigned     i;
+    rcv_slots_t  slots;
+
+    (void) state;
+
+    memset(&gate, 0, sizeof(gate));
+    memset(&slot, 0, sizeof(slot));
+    memset(&policy, 0, sizeof(policy));
+
+    policy.nclasses = CLASSES;
+
+    for (i = 0; i < CLASSES; i++) {
+        policy.classes[i].share_ppm = RCV_PPM - i * (RCV_PPM / 10);
+    }
+
+    slots.first = &slot.head;
+    slots.stride = sizeof(slot);
+    slots.count = 1;
+
+    at.gate = &gate;
+    at.gate_index = 2;
+    at.policy = &policy;
+    at.slot = rcv_slot_claim(&slots, 7, 1, 1, 16);
+
+    return 0;
+}
+
+
+static void
+publish(rcv_gate_mode_t mode, rcv_reason_t reason, unsigned class_max,
+    uint32_t limit, uint64_t rate_milli)
+{
+    rcv_allowance_t  a;
+
+    memset(&a, 0, sizeof(a));
+    a.word.mode = mode;
+    a.word.phase = RCV_PHASE_RAMPING;
+    a.word.reason = reason;
+    a.word.class_max = class_max;
+    a.word.epoch = 321;
+    a.word.in_flight_limit = limit;
+    a.rate_milli = rate_milli;
+    a.burst_milli = 8 * UNIT;
+
+    rcv_gate_publish(&gate, &a, NOW);
+}
+
+
+static void
+assert_state(uint32_t in_flight, uint64_t owed_ns)
+{
+    assert_int_equal(gate.in_flight, in_flight);
+    assert_int_equal(*rcv_slot_cell(&slot.head, 2), in_flight);
+    assert_int_equal(*rcv_slot_cell(&slot.head, 1), 0);
+    assert_true(rcv_since(gate.tat_ns, NOW) == owed_ns);
+}
+
+
+/*
+ * The order: closed, class, bucket, in flight.  "full" and "owing" say
+ * whether the gate is so for all classes.
+ */
+
+static void
+reasons_in_order(void **state)
+{
+    static const struct {
+        rcv_gate_mode_t  mode;
+        unsigned         class_index;
+        unsigned         full;
+        unsigned         owing;
+        rcv_reason_t     expected;
+    } cases[] = {
+        { RCV_GATE_CLOSED, 0, 0, 0, RCV_REASON_CEILING },
+        { RCV_GATE_CLOSED, 3, 1, 1, RCV_REASON_CEILING },
+        { RCV_GATE_LIMIT, 3, 1, 1, RCV_REASON_PROBING },
+        { RCV_GATE_LIMIT, 1, 1, 1, RCV_REASON_CEILING },
+        { RCV_GATE_LIMIT, 1, 1, 0, RCV_REASON_IN_FLIGHT },
+        { RCV_GATE_LIMIT, 1, 0, 1, RCV_REASON_CEILING },
+        { RCV_GATE_LIMIT, 1, 0, 0, RCV_REASON_NONE },
+        { RCV_GATE_OPEN, 3, 0, 0, RCV_REASON_PROBING },
+        { RCV_GATE_OPEN, 1, 1, 0, RCV_REASON_IN_FLIGHT },
+        { RCV_GATE_OPEN, 1, 0, 1, RCV_REASON_NONE },
+    };
+
+    size_t        i;
+    unsigned      passes;
+    uint64_t      tat_ns;
+    rcv_ticket_t  ticket;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        (void) reset(state);
+        publish(cases[i].mode, RCV_REASON_CEILING, 2, 10, 10 * UNIT);
+
+        gate.in_flight = cases[i].full ? 11 : 0;
+        gate.tat_ns = cases[i].owing ? NOW + SECOND : 0;
+        tat_ns = gate.tat_ns;
+
+        assert_int_equal(rcv_admit(&at, cases[i].class_index, UNIT, NOW,
+                                   &ticket),
+                         cases[i].expected);
+
+        assert_int_equal(ticket.phase, RCV_PHASE_RAMPING);
+        assert_int_equal(ticket.epoch, 321);
+
+        passes = (cases[i].expected == RCV_REASON_NONE);
+        assert_int_equal(ticket.booked, passes);
+        assert_int_equal(ticket.charged,
+                         passes && cases[i].mode == RCV_GATE_LIMIT);
+
+        /* who is shed leaves nothing behind */
+
+        if (!passes) {
+            assert_int_equal(gate.in_flight, cases[i].full ? 11 : 0);
+            assert_int_equal(*rcv_slot_cell(&slot.head, 2), 0);
+            assert_true(gate.tat_ns == tat_ns);
+        }
+    }
+}
+
+
+static void
+unpublished_gate_is_shut(void **state)
+{
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket),
+                     RCV_REASON_IN_FLIGHT);
+    assert_int_equal(rcv_admit(&at, 0, 0, 0, &ticket), RCV_REASON_IN_FLIGHT);
+    assert_state(0, 0);
+}
+
+
+static void
+open_has_no_bucket(void **state)
+{
+    unsigned      i;
+    rcv_ticket_t  ticket[8];
+
+    (void) state;
+
+    publish(RCV_GATE_OPEN, RCV_REASON_NONE, 15, 7, 1);
+
+    for (i = 0; i < 8; i++) {
+        assert_int_equal(rcv_admit(&at, 0, RCV_COST_MAX * UNIT, NOW,
+                                   &ticket[i]),
+                         RCV_REASON_NONE);
+        assert_false(ticket[i].charged);
+    }
+
+    assert_state(8, 0);
+
+    for (i = 0; i < 8; i++) {
+        rcv_admit_release(&at, &ticket[i]);
+    }
+
+    assert_state(0, 0);
+}
+
+
+/* No reference yet: in flight steers alone. */
+
+static void
+limit_without_a_rate(void **state)
+{
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_RATE, 15, 2, RCV_UNLIMITED);
+
+    assert_int_equal(rcv_admit(&at, 1, UNIT, NOW, &ticket), RCV_REASON_NONE);
+    assert_int_equal(rcv_admit(&at, 1, UNIT, NOW, &ticket),
+                     RCV_REASON_IN_FLIGHT);
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_NONE);
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_NONE);
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket),
+                     RCV_REASON_IN_FLIGHT);
+    assert_state(3, 0);
+}
+
+
+static void
+rate_of_nothing_sheds_all(void **state)
+{
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_QUOTA, 15, 10, 0);
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_QUOTA);
+    assert_int_equal(rcv_admit(&at, 0, 0, NOW, &ticket), RCV_REASON_QUOTA);
+    assert_state(0, 0);
+}
+
+
+static void
+spare_place_is_the_first_class_s(void **state)
+{
+    static const struct {
+        uint32_t  limit;
+        unsigned  places[CLASSES];
+    } cases[] = {
+        { 0, { 0, 0, 0, 0 } },
+        { 1, { 2, 1, 1, 1 } },
+        { 2, { 3, 1, 1, 1 } },
+        { 4, { 5, 3, 2, 1 } },
+        { 20, { 21, 18, 16, 14 } },
+    };
+
+    size_t        n;
+    unsigned      i, places;
+    rcv_ticket_t  ticket;
+
+    for (n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
+        for (i = 0; i < CLASSES; i++) {
+            (void) reset(state);
+            publish(RCV_GATE_OPEN, RCV_REASON_NONE, 15, cases[n].limit, 0);
+            places = 0;
+
+            while (rcv_admit(&at, i, UNIT, NOW, &ticket) == RCV_REASON_NONE) {
+                places++;
+            }
+
+            assert_int_equal(places, cases[n].places[i]);
+        }
+    }
+}
+
+
+static void
+release_once(void **state)
+{
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_RATE, 15, 10, 10 * UNIT);
+
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_NONE);
+    assert_state(1, SECOND / 10);
+
+    rcv_admit_release(&at, &ticket);
+    assert_state(0, SECOND / 10);
+    rcv_admit_release(&at, &ticket);
+    assert_state(0, SECOND / 10);
+}
+
+
+static void
+undo_gives_permit_and_cost(void **state)
+{
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_RATE, 15, 10, 10 * UNIT);
+
+    assert_int_equal(rcv_admit(&at, 0, 3 * UNIT, NOW, &ticket),
+                     RCV_REASON_NONE);
+    assert_state(1, 3 * SECOND / 10);
+
+    rcv_admit_undo(&at, 3 * UNIT, &ticket);
+    assert_state(0, 0);
+    rcv_admit_undo(&at, 3 * UNIT, &ticket);
+    assert_state(0, 0);
+
+    /* and does no harm to one that was shed */
+
+    publish(RCV_GATE_CLOSED, RCV_REASON_DOWN, 0, 0, 0);
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_DOWN);
+    rcv_admit_undo(&at, UNIT, &ticket);
+    rcv_admit_release(&at, &ticket);
+    assert_state(0, 0);
+}
+
+
+static void
+undo_in_another_rate(void **state)
+{
+    rcv_ticket_t  first, second;
+
+    (void) state;
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_RATE, 15, 10, 10 * UNIT);
+    (void) rcv_admit(&at, 0, UNIT, NOW, &first);
+    (void) rcv_admit(&at, 0, UNIT, NOW, &second);
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_RATE, 15, 10, 100 * UNIT);
+    assert_state(2, SECOND / 50);
+    rcv_admit_undo(&at, UNIT, &first);
+    assert_state(1, SECOND / 100);
+}
+
+
+static void
+without_a_slot_nothing_is_booked(void **state)
+{
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    at.slot = NULL;
+    publish(RCV_GATE_LIMIT, RCV_REASON_RATE, 15, 10, 10 * UNIT);
+
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_NONE);
+    assert_false(ticket.booked);
+    assert_true(ticket.charged);
+    assert_state(0, SECOND / 10);
+    rcv_admit_release(&at, &ticket);
+    assert_state(0, SECOND / 10);
+
+    gate.in_flight = 11;
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket),
+                     RCV_REASON_IN_FLIGHT);
+}
+
+
+/* A tat that no one wrote must not shut the gate while all are shed. */
+
+static void
+absurd_tat_is_healed_by_the_shed(void **state)
+{
+    uint64_t      reopens_ns;
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_RATE, 15, 10, 10 * UNIT);
+    gate.tat_ns = UINT64_MAX;
+
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_RATE);
+    reopens_ns = NOW + (8 + RCV_COST_MAX) * (SECOND / 10);
+    assert_true(gate.tat_ns == reopens_ns);
+    assert_int_equal(rcv_admit(&at, 3, UNIT, reopens_ns, &ticket),
+                     RCV_REASON_NONE);
+}
+
+
+/*
+ * A backend that holds each request for 50 ms, all classes asking for more
+ * than there is, limited by places alone: they go to the classes in order.
+ */
+
+static void
+classes_in_order_by_places(void **state)
+{
+    enum { PLACES_MAX = 64 };
+
+    unsigned      tick, i, n, passed[CLASSES];
+    uint64_t      now_ns, ends_ns[PLACES_MAX];
+    rcv_ticket_t  tickets[PLACES_MAX], ticket;
+
+    (void) state;
+
+    publish(RCV_GATE_OPEN, RCV_REASON_NONE, 15, 20, 0);
+    memset(passed, 0, sizeof(passed));
+    n = 0;
+
+    for (tick = 0; tick < 10000; tick++) {
+        now_ns = NOW + tick * (SECOND / 1000);
+
+        while (n > 0 && ends_ns[0] <= now_ns) {
+            rcv_admit_release(&at, &tickets[0]);
+            n--;
+            memmove(&ends_ns[0], &ends_ns[1], n * sizeof(ends_ns[0]));
+            memmove(&tickets[0], &tickets[1], n * sizeof(tickets[0]));
+        }
+
+        /* each class asks every 4 ms, which is 12.5 places of the 20 */
+
+        i = tick % CLASSES;
+
+        if (rcv_admit(&at, i, UNIT, now_ns, &ticket) == RCV_REASON_NONE) {
+            assert_true(n < PLACES_MAX);
+            ends_ns[n] = now_ns + SECOND / 20;
+            tickets[n] = ticket;
+            n++;
+            passed[i] += (tick >= 2000);
+        }
+
+        assert_int_equal(gate.in_flight, n);
+    }
+
+    assert_int_equal(passed[0], 2000);
+    assert_in_range(passed[1], 640, 960);     /* 4 to 6 places */
+    assert_int_equal(passed[2], 0);
+    assert_int_equal(passed[3], 0);
+}
+
+
+#define TEST(name)  cmocka_unit_test_setup(name, reset)
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        TEST(reasons_in_order),
+        TEST(unpublished_gate_is_shut),
+        TEST(open_has_no_bucket),
+        TEST(limit_without_a_rate),
+        TEST(rate_of_nothing_sheds_all),
+        TEST(spare_place_is_the_first_class_s),
+        TEST(release_once),
+        TEST(undo_gives_permit_and_cost),
+        TEST(undo_in_another_rate),
+        TEST(without_a_slot_nothing_is_booked),
+        TEST(absurd_tat_is_healed_by_the_shed),
+        TEST(classes_in_order_by_places),
+    };
+
+    return cmocka_run_group_tests_name("admit", tests, NULL, NULL);
+}
