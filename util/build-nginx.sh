@@ -156,7 +156,7 @@ compile() {
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
         make -C "$tree" -f objs/Makefile -j"$(nproc)" "$1" \
         > "$tree/make.log" 2>&1 || {
-        grep -E 'error|warning|undefined|\*\*\*' -A3 "$tree/make.log" |
+        grep -E '(error|warning): |undefined |\*\*\* ' -A3 "$tree/make.log" |
             head -60 >&2
         die "failed; see $tree/make.log"
     }
@@ -196,9 +196,9 @@ if [ "$goal" = configure ]; then
 
 elif [ "$goal" = module ]; then
     compile modules
+    try_load "$tree/objs/ngx_http_recovery_module.so"
     publish "$tree/objs/ngx_http_recovery_module.so" \
             build/ngx_http_recovery_module.so
-    try_load build/ngx_http_recovery_module.so
 
 else
     compile binary
