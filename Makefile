@@ -56,15 +56,17 @@ PROVE  = prove -I t/lib $(if $(V),-v) $(if $(JOBS),-j$(JOBS)) $(TESTS)
 
 all: $(MODULE) $(DEMO) $(TOOLS) ## Build everything into build/ (the default)
 
-run: deps ## Install what is missing, build, start a gate to play with
+run: ## Install what is missing, build, start a gate to play with
+	@util/install-deps.sh build run
 	@$(MAKE) all
 	@demo/run.sh
 
-demo: deps ## Play an outage and a recovery, without the module and with it
+demo: ## Play an outage and a recovery, without the module and with it
+	@util/install-deps.sh build run
 	@$(MAKE) all
 	@demo/demo.sh
 
-deps: ## Install the Debian packages that are missing
+deps: ## Install the Debian packages that are missing, also for the tests
 	@util/install-deps.sh
 
 unit: $(UNITS) ## Unit tests of the core

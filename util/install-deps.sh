@@ -1,9 +1,9 @@
 #!/bin/bash
 #
-# install-deps.sh [--list]
+# install-deps.sh [build | run | test]...
 #
-# Installs the Debian packages that the build, the demo and the tests need and
-# that are missing.  Services are not started: a machine that only wanted to
+# Installs the Debian packages that are missing, of the sets that are named or
+# of all.  Services are not started: a machine that only wanted to
 # build must not find port 80 or 6379 taken.  What is installed already stays
 # as it is.
 
@@ -13,7 +13,7 @@ build=(gcc libc6-dev make dpkg-dev pkg-config nginx nginx-dev libhiredis-dev
        libpcre2-dev libssl-dev zlib1g-dev)
 run=(redis-server redis-tools curl perl)
 test=(libcmocka-dev clang cppcheck shellcheck libnginx-mod-nchan
-      nghttp2-client openssl)
+      nghttp2-client openssl prometheus)
 
 policy=/usr/sbin/policy-rc.d
 mark="# placed by install-deps.sh of ngx_http_recovery_module"
@@ -88,12 +88,17 @@ install_missing() {
 }
 
 
-all=("${build[@]}" "${run[@]}" "${test[@]}")
+[ $# -gt 0 ] || set -- build run test
 
-if [ "${1:-}" = --list ]; then
-    printf '%s\n' "${all[@]}"
-    exit 0
-fi
+all=()
+for set in "$@"; do
+    case $set in
+        build) all+=("${build[@]}") ;;
+        run) all+=("${run[@]}") ;;
+        test) all+=("${test[@]}") ;;
+        *) die "no set \"$set\"; there are build, run and test" ;;
+    esac
+done
 
 command -v dpkg-query > /dev/null ||
     die "this is not Debian; please install the likes of: ${all[*]}"
@@ -130,9 +135,13 @@ fi
 
 echo "install-deps: done; no service was started"
 
-case " ${missing[*]} " in
-    *" nginx "* | *" redis-server "*)
-        echo "install-deps: at the next boot Debian starts nginx and" \
-             "redis-server; \`systemctl disable\` them if unwanted"
-    ;;
-esac
+services=()
+for package in "${missing[@]}"; do
+    case $package in
+        nginx | redis-server | prometheus) services+=("$package") ;;
+    esac
+done
+
+[ ${#services[@]} -eq 0 ] ||
+    echo "install-deps: Debian starts them at the next boot; if unwanted:" \
+         "systemctl disable ${services[*]}"
