@@ -40,7 +40,7 @@ http {
         match  critical $uri ~ ^/first;
         match  high     "$request_method $uri" = "GET /combo";
         match  low      $host = bulk.example.com;
-        match  high     $uri ~ ^/[a-z]{3}[0-9]{2}$;
+        match  high     $uri ~ "^/[a-z]{3}[0-9]{2}$";
     }
 
     recovery_policy worded  { class a; class b default; class c; }

@@ -33,8 +33,9 @@ my @forms = (
     [http => 'recovery_redis unix:/var/run/redis.sock;'],
     [http => 'recovery_redis redis://127.0.0.1:1 redis://127.0.0.1:2'
              . ' unix:/x.sock;'],
-    [http => 'recovery_redis redis://127.0.0.1 prefix=r:{prod}: poll=500ms'
+    [http => 'recovery_redis redis://127.0.0.1 prefix=gate: poll=500ms'
              . ' timeout=2s;'],
+    [http => 'recovery_redis redis://127.0.0.1 "prefix=r:{prod}:";'],
     [http => 'recovery_redis redis://127.0.0.1'
              . ' password_file=%%TESTDIR%%/password;'],
 

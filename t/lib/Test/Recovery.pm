@@ -471,9 +471,9 @@ sub backend_status {
 sub class_status {
     my ($self, $backend, $class) = @_;
 
-    my $b = $self->backend_status($backend) or return undef;
+    my $b = $self->backend_status($backend) or return {};
 
-    return (grep { $_->{name} eq $class } @{$b->{classes}})[0];
+    return (grep { $_->{name} eq $class } @{$b->{classes}})[0] // {};
 }
 
 
@@ -482,9 +482,10 @@ sub metrics {
 
     my $r = $self->_status_get('/recovery/metrics');
 
-    return undef if $r->{status} != 200;
+    # one that is not there has no samples, and is not clean
 
-    return Test::Recovery::Prometheus->new($r->{body});
+    return Test::Recovery::Prometheus->new($r->{status} == 200 ? $r->{body}
+                                                               : '');
 }
 
 
