@@ -1,0 +1,529 @@
+
+#include "ngx_http_recovery_fields.h"
+
+
+static ngx_int_t ngx_http_recovery_samples_info(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_undecided(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_requests(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_shed(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_phase(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_results(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_latency(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+
+
+/* Short words, so that a row stays a row. */
+
+#define NODE(kind, member)                                                    \
+    NGX_HTTP_RECOVERY_ ## kind, offsetof(ngx_http_recovery_node_view_t, member)
+#define BACKEND(kind, member)                                                 \
+    NGX_HTTP_RECOVERY_ ## kind, offsetof(ngx_http_recovery_view_t, member)
+#define CLASS(kind, member)                                                   \
+    NGX_HTTP_RECOVERY_ ## kind, offsetof(ngx_http_recovery_class_view_t,      \
+                                         member)
+#define EVENT(kind, member)                                                   \
+    NGX_HTTP_RECOVERY_ ## kind, offsetof(ngx_http_recovery_event_view_t,      \
+                                         member)
+
+#define HIDDEN          ngx_null_string
+#define NO_METRIC       { ngx_null_string, 0, NULL, ngx_null_string }
+#define SAMPLES_ONLY    HIDDEN, HIDDEN, NGX_HTTP_RECOVERY_NONE, 0, NULL
+#define END                                                                   \
+    { HIDDEN, HIDDEN, NGX_HTTP_RECOVERY_END, 0, NULL, NO_METRIC }
+
+#define GAUGE(name, help)                                                     \
+    { ngx_string(name), NGX_HTTP_RECOVERY_GAUGE, NULL, ngx_string(help) }
+#define COUNTER(name, help)                                                   \
+    { ngx_string(name), NGX_HTTP_RECOVERY_COUNTER, NULL, ngx_string(help) }
+#define FAMILY(name, type, samples, help)                                     \
+    { ngx_string(name), NGX_HTTP_RECOVERY_ ## type,                           \
+      ngx_http_recovery_samples_ ## samples, ngx_string(help) }
+
+
+static const ngx_http_recovery_field_t  ngx_http_recovery_redis_fields[] = {
+
+    { ngx_string("state"), ngx_string("Redis"),
+      NODE(WORD, redis_state), ngx_http_recovery_redis_state_names,
+      NO_METRIC },
+
+    { HIDDEN, HIDDEN,
+      NODE(BOOL, redis_up), NULL,
+      GAUGE("redis_up",
+            "1 while the leader is connected to Redis.") },
+
+    { ngx_string("address"), ngx_string("Redis address"),
+      NODE(TEXT, redis_address), NULL,
+      NO_METRIC },
+
+    { ngx_string("last_success_age_ms"), ngx_string("Redis answer age"),
+      NODE(MS, redis_age_ms), NULL,
+      NO_METRIC },
+
+    { HIDDEN, HIDDEN,
+      NODE(MS, redis_success_unix_ms), NULL,
+      GAUGE("redis_last_success_timestamp_seconds",
+            "Unix time of the last good answer from Redis.") },
+
+    { ngx_string("reconnects"), ngx_string("Redis reconnects"),
+      NODE(COUNT, redis_reconnects), NULL,
+      COUNTER("redis_reconnects_total",
+              "Connections to Redis made anew.") },
+
+    { ngx_string("bad_values"), ngx_string("Redis bad values"),
+      NODE(COUNT, redis_bad_values), NULL,
+      COUNTER("redis_bad_values_total",
+              "Malformed values in Redis; the last good ones were kept.") },
+
+    END
+};
+
+
+const ngx_http_recovery_field_t  ngx_http_recovery_node_fields[] = {
+
+    { SAMPLES_ONLY,
+      FAMILY("info", GAUGE, info,
+             "Versions of the module and of nginx.") },
+
+    { ngx_string("schema"), HIDDEN,
+      NODE(COUNT, schema), NULL,
+      NO_METRIC },
+
+    { ngx_string("version"), ngx_string("Version"),
+      NODE(TEXT, version), NULL,
+      NO_METRIC },
+
+    { ngx_string("nginx"), ngx_string("nginx"),
+      NODE(TEXT, nginx), NULL,
+      NO_METRIC },
+
+    { ngx_string("instance"), ngx_string("Instance"),
+      NODE(TEXT, instance), NULL,
+      NO_METRIC },
+
+    { ngx_string("now"), ngx_string("Now"),
+      NODE(TIME, unix_ms), NULL,
+      NO_METRIC },
+
+    { ngx_string("uptime_s"), ngx_string("Uptime"),
+      NODE(SECONDS, uptime_s), NULL,
+      NO_METRIC },
+
+    { ngx_string("redis"), ngx_string("Redis"),
+      NODE(OBJECT, has_redis), ngx_http_recovery_redis_fields,
+      NO_METRIC },
+
+    { SAMPLES_ONLY,
+      FAMILY("undecided_total", COUNTER, undecided,
+             "Requests let pass because no full decision could be made.") },
+
+    { HIDDEN, HIDDEN,
+      NODE(COUNT, slots_reclaimed), NULL,
+      COUNTER("slots_reclaimed_total",
+              "Process slots taken back from dead workers.") },
+
+    END
+};
+
+
+static const ngx_http_recovery_field_t  ngx_http_recovery_force_fields[] = {
+
+    { ngx_string("force"), ngx_string("Forced"),
+      BACKEND(WORD, force), rcv_force_names,
+      NO_METRIC },
+
+    { ngx_string("level"), ngx_string("Forced to"),
+      BACKEND(RATIO, force_ppm), NULL,
+      NO_METRIC },
+
+    { ngx_string("until_s"), ngx_string("Forced for another"),
+      BACKEND(SECONDS, force_left_s), NULL,
+      NO_METRIC },
+
+    { ngx_string("by"), ngx_string("Forced by"),
+      BACKEND(TEXT, force_by), NULL,
+      NO_METRIC },
+
+    { ngx_string("reason"), ngx_string("Forced because"),
+      BACKEND(TEXT, force_reason), NULL,
+      NO_METRIC },
+
+    END
+};
+
+
+static const ngx_http_recovery_field_t  ngx_http_recovery_class_fields[] = {
+
+    { ngx_string("name"), ngx_string("Class"),
+      CLASS(TEXT, name), NULL,
+      NO_METRIC },
+
+    { ngx_string("offered"), ngx_string("Offered"),
+      CLASS(COUNT, offered), NULL,
+      NO_METRIC },
+
+    { ngx_string("passed"), ngx_string("Passed"),
+      CLASS(COUNT, passed), NULL,
+      NO_METRIC },
+
+    { ngx_string("shed"), ngx_string("Shed"),
+      CLASS(COUNT, shed), NULL,
+      NO_METRIC },
+
+    { ngx_string("shed_dry_run"), ngx_string("Dry run"),
+      CLASS(COUNT, shed_dry_run), NULL,
+      NO_METRIC },
+
+    { ngx_string("cut_cohort"), HIDDEN,
+      CLASS(COUNT, cut_cohort), NULL,
+      NO_METRIC },
+
+    END
+};
+
+
+static const ngx_http_recovery_field_t  ngx_http_recovery_event_fields[] = {
+
+    { ngx_string("time"), ngx_string("Time"),
+      EVENT(TIME, unix_ms), NULL,
+      NO_METRIC },
+
+    { ngx_string("from"), ngx_string("From"),
+      EVENT(WORD, from), rcv_phase_names,
+      NO_METRIC },
+
+    { ngx_string("to"), ngx_string("To"),
+      EVENT(WORD, to), rcv_phase_names,
+      NO_METRIC },
+
+    { ngx_string("why"), ngx_string("Why"),
+      EVENT(WORD, why), rcv_why_texts,
+      NO_METRIC },
+
+    { ngx_string("by"), ngx_string("By"),
+      EVENT(WORD, by), ngx_http_recovery_by_names,
+      NO_METRIC },
+
+    END
+};
+
+
+const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
+
+    { ngx_string("phase"), ngx_string("Phase"),
+      BACKEND(WORD, phase), rcv_phase_names,
+      FAMILY("phase", GAUGE, phase,
+             "1 for the phase that the backend is in, 0 for the others.") },
+
+    { ngx_string("phase_age_ms"), ngx_string("In this phase for"),
+      BACKEND(MS, phase_age_ms), NULL,
+      NO_METRIC },
+
+    { ngx_string("health"), ngx_string("Health"),
+      BACKEND(WORD, health), rcv_health_names,
+      NO_METRIC },
+
+    { ngx_string("health_source"), ngx_string("Health said by"),
+      BACKEND(WORD, health_source), ngx_http_recovery_source_names,
+      NO_METRIC },
+
+    { ngx_string("health_age_ms"), ngx_string("Health age"),
+      BACKEND(MS, health_age_ms), NULL,
+      GAUGE("health_age_seconds",
+            "Time since the source of health last answered.") },
+
+    { ngx_string("signal_lost"), ngx_string("Signal lost"),
+      BACKEND(BOOL, signal_lost), NULL,
+      GAUGE("signal_lost",
+            "1 while the policy for a lost signal is in force.") },
+
+    { ngx_string("allowed_per_s"), ngx_string("Allowed"),
+      BACKEND(RATE, allowed_milli), NULL,
+      GAUGE("allowed_requests_per_second",
+            "Cost per second that may reach the backend; +Inf: no limit.") },
+
+    { ngx_string("ceiling_per_s"), ngx_string("Ceiling"),
+      BACKEND(RATE, ceiling_milli), NULL,
+      GAUGE("ceiling_requests_per_second",
+            "The limit beside the ramp's schedule; +Inf: none.") },
+
+    { ngx_string("reference_per_s"), ngx_string("Reference"),
+      BACKEND(RATE, reference_milli), NULL,
+      GAUGE("reference_requests_per_second",
+            "The normal traffic, configured or learned; left out: unknown.") },
+
+    { ngx_string("level"), ngx_string("Level"),
+      BACKEND(RATIO, level_ppm), NULL,
+      GAUGE("level_ratio",
+            "What is allowed, as a part of the reference; +Inf: no limit.") },
+
+    { ngx_string("in_flight"), ngx_string("In flight"),
+      BACKEND(COUNT, in_flight), NULL,
+      GAUGE("in_flight_requests",
+            "Requests that are at the backend now.") },
+
+    { ngx_string("in_flight_limit"), ngx_string("In flight at most"),
+      BACKEND(COUNT, in_flight_limit), NULL,
+      GAUGE("in_flight_limit_requests",
+            "Requests that may be at the backend at a time.") },
+
+    { ngx_string("delivered_per_s"), ngx_string("Delivered"),
+      BACKEND(RATE, delivered_milli), NULL,
+      GAUGE("delivered_requests_per_second",
+            "Work that the backend delivered, per second.") },
+
+    { ngx_string("error_ratio"), ngx_string("Errors"),
+      BACKEND(RATIO, error_ppm), NULL,
+      GAUGE("error_ratio",
+            "Part of the backend's results that were errors or timeouts.") },
+
+    { ngx_string("latency_p50_ms"), ngx_string("Latency, median"),
+      BACKEND(MS, p50_ms), NULL,
+      NO_METRIC },
+
+    { ngx_string("latency_p90_ms"), ngx_string("Latency, 90 %"),
+      BACKEND(MS, p90_ms), NULL,
+      NO_METRIC },
+
+    { ngx_string("eta_s"), ngx_string("Full service in"),
+      BACKEND(SECONDS, eta_s), NULL,
+      GAUGE("eta_seconds",
+            "Forecast of the time until full service.") },
+
+    { ngx_string("why"), ngx_string("Why"),
+      BACKEND(WORD, why), rcv_why_texts,
+      NO_METRIC },
+
+    { ngx_string("force"), ngx_string("Force"),
+      BACKEND(OBJECT, forced), ngx_http_recovery_force_fields,
+      NO_METRIC },
+
+    { ngx_string("classes"), ngx_string("Classes"),
+      BACKEND(LIST, classes), ngx_http_recovery_class_fields,
+      FAMILY("requests_total", COUNTER, requests,
+             "Decided requests by class and outcome.") },
+
+    { SAMPLES_ONLY,
+      FAMILY("shed_total", COUNTER, shed,
+             "Shed requests by class and reason, without dry runs.") },
+
+    { SAMPLES_ONLY,
+      FAMILY("upstream_responses_total", COUNTER, results,
+             "Attempts at the backend by result.") },
+
+    { SAMPLES_ONLY,
+      FAMILY("upstream_latency_seconds", HISTOGRAM, latency,
+             "Time that the backend took for an attempt.") },
+
+    { ngx_string("events"), ngx_string("Events"),
+      BACKEND(LIST, events), ngx_http_recovery_event_fields,
+      NO_METRIC },
+
+    END
+};
+
+
+static ngx_inline void
+ngx_http_recovery_sample_label(ngx_http_recovery_sample_t *sample,
+    const char *label, const char *text)
+{
+    ngx_uint_t  n;
+
+    n = sample->nlabels++;
+
+    sample->label[n].data = (u_char *) label;
+    sample->label[n].len = ngx_strlen(label);
+    sample->text[n].data = (u_char *) text;
+    sample->text[n].len = ngx_strlen(text);
+}
+
+
+static ngx_int_t
+ngx_http_recovery_samples_info(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    if (i > 0) {
+        return NGX_DONE;
+    }
+
+    ngx_http_recovery_sample_label(sample, "version",
+                                   NGX_HTTP_RECOVERY_VERSION);
+    ngx_http_recovery_sample_label(sample, "nginx", NGINX_VERSION);
+    sample->value = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_samples_undecided(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    const ngx_http_recovery_node_view_t  *node = view;
+
+    if (i >= NGX_HTTP_RECOVERY_UNDECIDED) {
+        return NGX_DONE;
+    }
+
+    ngx_http_recovery_sample_label(sample, "reason",
+                                   ngx_http_recovery_undecided_names[i]);
+    sample->value = node->undecided[i];
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_samples_requests(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    const ngx_http_recovery_view_t        *backend = view;
+    const ngx_http_recovery_class_view_t  *class;
+
+    static const rcv_outcome_t  outcomes[] = {
+        RCV_OUTCOME_PASSED, RCV_OUTCOME_SHED, RCV_OUTCOME_SHED_DRY_RUN
+    };
+
+    const ngx_uint_t  n = sizeof(outcomes) / sizeof(outcomes[0]);
+
+    if (i >= n * backend->classes.nelts) {
+        return NGX_DONE;
+    }
+
+    class = backend->classes.elts;
+    class += i / n;
+
+    ngx_http_recovery_sample_label(sample, "class",
+                                   (const char *) class->name.data);
+    ngx_http_recovery_sample_label(sample, "outcome",
+                                   rcv_outcome_names[outcomes[i % n]]);
+
+    switch (outcomes[i % n]) {
+
+    case RCV_OUTCOME_PASSED:
+        sample->value = class->passed;
+        break;
+
+    case RCV_OUTCOME_SHED:
+        sample->value = class->shed;
+        break;
+
+    default:
+        sample->value = class->shed_dry_run;
+    }
+
+    return NGX_OK;
+}
+
+
+/* REASON_NONE is no reason: the first one is left out. */
+
+static ngx_int_t
+ngx_http_recovery_samples_shed(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    ngx_uint_t                             reason;
+    const ngx_http_recovery_view_t        *backend = view;
+    const ngx_http_recovery_class_view_t  *class;
+
+    if (i >= (RCV_REASONS - 1) * backend->classes.nelts) {
+        return NGX_DONE;
+    }
+
+    class = backend->classes.elts;
+    class += i / (RCV_REASONS - 1);
+    reason = 1 + i % (RCV_REASONS - 1);
+
+    ngx_http_recovery_sample_label(sample, "class",
+                                   (const char *) class->name.data);
+    ngx_http_recovery_sample_label(sample, "reason",
+                                   rcv_reason_names[reason]);
+    sample->value = class->shed_by[reason];
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_samples_phase(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    const ngx_http_recovery_view_t  *backend = view;
+
+    if (i >= RCV_PHASES) {
+        return NGX_DONE;
+    }
+
+    ngx_http_recovery_sample_label(sample, "phase", rcv_phase_names[i]);
+    sample->value = (backend->phase == i);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_samples_results(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    const ngx_http_recovery_view_t  *backend = view;
+
+    if (i >= RCV_RESULTS) {
+        return NGX_DONE;
+    }
+
+    ngx_http_recovery_sample_label(sample, "result", rcv_result_names[i]);
+    sample->value = backend->results[i];
+
+    return NGX_OK;
+}
+
+
+/* All buckets, then the sum, then the count, which is the last bucket. */
+
+static ngx_int_t
+ngx_http_recovery_samples_latency(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    u_char                          *p;
+    const char                      *le;
+    const ngx_http_recovery_view_t  *backend = view;
+
+    if (i < RCV_LATENCY_BUCKETS) {
+        le = "+Inf";
+
+        if (i < RCV_LATENCY_BUCKETS - 1) {
+            p = ngx_http_recovery_decimal(sample->scratch,
+                                          rcv_latency_bounds_ms[i], 3);
+            *p = '\0';
+            le = (const char *) sample->scratch;
+        }
+
+        ngx_str_set(&sample->suffix, "_bucket");
+        ngx_http_recovery_sample_label(sample, "le", le);
+        sample->value = backend->latency[i];
+
+        return NGX_OK;
+    }
+
+    switch (i - RCV_LATENCY_BUCKETS) {
+
+    case 0:
+        ngx_str_set(&sample->suffix, "_sum");
+        sample->kind = NGX_HTTP_RECOVERY_US;
+        sample->value = backend->latency_sum_us;
+        return NGX_OK;
+
+    case 1:
+        ngx_str_set(&sample->suffix, "_count");
+        sample->value = backend->latency[RCV_LATENCY_BUCKETS - 1];
+        return NGX_OK;
+
+    default:
+        return NGX_DONE;
+    }
+}

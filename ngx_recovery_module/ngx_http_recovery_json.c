@@ -1,0 +1,216 @@
+
+#include "ngx_http_recovery_status.h"
+
+
+/* Where the values of an object stand: inline, or each on its own line. */
+
+static const ngx_str_t  ngx_http_recovery_json_inline = ngx_string(" ");
+static const ngx_str_t  ngx_http_recovery_json_top = ngx_string("\n  ");
+static const ngx_str_t  ngx_http_recovery_json_backend =
+    ngx_string("\n      ");
+
+
+static void ngx_http_recovery_json_fields(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *fields, const void *view,
+    const ngx_str_t *between);
+static void ngx_http_recovery_json_value(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *field, const void *view);
+static void ngx_http_recovery_json_number(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *field, uint64_t n);
+static void ngx_http_recovery_json_list(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *fields, const ngx_array_t *list);
+static void ngx_http_recovery_json_text(ngx_http_recovery_out_t *out,
+    const ngx_str_t *s);
+
+
+void
+ngx_http_recovery_render_json(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_node_view_t *node)
+{
+    ngx_uint_t                       i;
+    const ngx_http_recovery_view_t  *view;
+
+    ngx_http_recovery_out_text(out, "{");
+    ngx_http_recovery_json_fields(out, ngx_http_recovery_node_fields, node,
+                                  &ngx_http_recovery_json_top);
+    ngx_http_recovery_out_text(out, ",\n  \"backends\": {");
+
+    view = node->backends.elts;
+
+    for (i = 0; i < node->backends.nelts; i++) {
+        if (i > 0) {
+            ngx_http_recovery_out_text(out, ",");
+        }
+
+        ngx_http_recovery_out_text(out, "\n    ");
+        ngx_http_recovery_json_text(out, &view[i].name);
+        ngx_http_recovery_out_text(out, ": {");
+        ngx_http_recovery_json_fields(out, ngx_http_recovery_backend_fields,
+                                      &view[i],
+                                      &ngx_http_recovery_json_backend);
+        ngx_http_recovery_out_text(out, "\n    }");
+    }
+
+    if (i > 0) {
+        ngx_http_recovery_out_text(out, "\n  ");
+    }
+
+    ngx_http_recovery_out_text(out, "}\n}\n");
+}
+
+
+static void
+ngx_http_recovery_json_fields(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *fields, const void *view,
+    const ngx_str_t *between)
+{
+    ngx_uint_t                        n;
+    const ngx_http_recovery_field_t  *field;
+
+    n = 0;
+
+    for (field = fields; field->kind != NGX_HTTP_RECOVERY_END; field++) {
+        if (field->key.len == 0) {
+            continue;
+        }
+
+        if (n++) {
+            ngx_http_recovery_out_text(out, ",");
+        }
+
+        ngx_http_recovery_out_str(out, between);
+        ngx_http_recovery_json_text(out, &field->key);
+        ngx_http_recovery_out_text(out, ": ");
+        ngx_http_recovery_json_value(out, field, view);
+    }
+}
+
+
+static void
+ngx_http_recovery_json_value(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *field, const void *view)
+{
+    switch (field->kind) {
+
+    case NGX_HTTP_RECOVERY_TEXT:
+        ngx_http_recovery_json_text(out,
+                                    ngx_http_recovery_field_text(field, view));
+        return;
+
+    case NGX_HTTP_RECOVERY_LIST:
+        ngx_http_recovery_json_list(out, field->of,
+                                    ngx_http_recovery_field_list(field, view));
+        return;
+
+    case NGX_HTTP_RECOVERY_OBJECT:
+        if (!ngx_http_recovery_field_number(field, view)) {
+            ngx_http_recovery_out_text(out, "null");
+            return;
+        }
+
+        ngx_http_recovery_out_text(out, "{");
+        ngx_http_recovery_json_fields(out, field->of, view,
+                                      &ngx_http_recovery_json_inline);
+        ngx_http_recovery_out_text(out, " }");
+        return;
+
+    default:
+        ngx_http_recovery_json_number(out, field,
+                                  ngx_http_recovery_field_number(field, view));
+    }
+}
+
+
+static void
+ngx_http_recovery_json_number(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *field, uint64_t n)
+{
+    ngx_str_t  word;
+
+    if (n == NGX_HTTP_RECOVERY_UNKNOWN || n == RCV_UNLIMITED) {
+        ngx_http_recovery_out_text(out, "null");
+        return;
+    }
+
+    switch (field->kind) {
+
+    case NGX_HTTP_RECOVERY_WORD:
+        word = ngx_http_recovery_field_word(field, n);
+        ngx_http_recovery_json_text(out, &word);
+        return;
+
+    case NGX_HTTP_RECOVERY_TIME:
+        ngx_http_recovery_out_text(out, "\"");
+        ngx_http_recovery_out_time(out, n);
+        ngx_http_recovery_out_text(out, "\"");
+        return;
+
+    case NGX_HTTP_RECOVERY_BOOL:
+        if (n) {
+            ngx_http_recovery_out_text(out, "true");
+
+        } else {
+            ngx_http_recovery_out_text(out, "false");
+        }
+
+        return;
+
+    case NGX_HTTP_RECOVERY_RATE:
+        ngx_http_recovery_out_decimal(out, n, 3);
+        return;
+
+    case NGX_HTTP_RECOVERY_RATIO:
+        ngx_http_recovery_out_decimal(out, n, 6);
+        return;
+
+    default:
+        /* COUNT, MS, US, SECONDS: the key ends in the unit */
+        ngx_http_recovery_out_decimal(out, n, 0);
+    }
+}
+
+
+static void
+ngx_http_recovery_json_list(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *fields, const ngx_array_t *list)
+{
+    ngx_uint_t     i;
+    const u_char  *element;
+
+    ngx_http_recovery_out_text(out, "[");
+
+    element = list->elts;
+
+    for (i = 0; i < list->nelts; i++) {
+        if (i > 0) {
+            ngx_http_recovery_out_text(out, ",");
+        }
+
+        ngx_http_recovery_out_text(out, "\n        {");
+        ngx_http_recovery_json_fields(out, fields, element,
+                                      &ngx_http_recovery_json_inline);
+        ngx_http_recovery_out_text(out, " }");
+
+        element += list->size;
+    }
+
+    if (i > 0) {
+        ngx_http_recovery_out_str(out, &ngx_http_recovery_json_backend);
+    }
+
+    ngx_http_recovery_out_text(out, "]");
+}
+
+
+static void
+ngx_http_recovery_json_text(ngx_http_recovery_out_t *out, const ngx_str_t *s)
+{
+    if (s->data == NULL) {
+        ngx_http_recovery_out_text(out, "null");
+        return;
+    }
+
+    ngx_http_recovery_out_text(out, "\"");
+    ngx_http_recovery_out_json(out, s);
+    ngx_http_recovery_out_text(out, "\"");
+}

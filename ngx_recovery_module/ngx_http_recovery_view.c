@@ -1,0 +1,560 @@
+
+#include "ngx_http_recovery_view.h"
+
+
+static ngx_int_t ngx_http_recovery_view_node(
+    ngx_http_recovery_main_conf_t *rmcf, ngx_pool_t *pool,
+    ngx_http_recovery_node_view_t *node);
+static ngx_int_t ngx_http_recovery_view_redis(
+    ngx_http_recovery_main_conf_t *rmcf, ngx_pool_t *pool,
+    ngx_http_recovery_node_view_t *node);
+static ngx_int_t ngx_http_recovery_view_backend(
+    ngx_http_recovery_backend_t *backend, ngx_pool_t *pool,
+    ngx_http_recovery_node_view_t *node, ngx_http_recovery_view_t *view,
+    ngx_uint_t nclasses);
+static void ngx_http_recovery_view_signal(rcv_state_t *state,
+    ngx_http_recovery_node_view_t *node, ngx_http_recovery_view_t *view);
+static void ngx_http_recovery_view_limits(
+    ngx_http_recovery_backend_t *backend, rcv_state_t *state,
+    ngx_http_recovery_view_t *view);
+static uint64_t ngx_http_recovery_view_level(rcv_state_t *state,
+    ngx_http_recovery_view_t *view);
+static ngx_int_t ngx_http_recovery_view_force(
+    ngx_http_recovery_record_t *record, rcv_state_t *state, ngx_pool_t *pool,
+    ngx_http_recovery_view_t *view);
+static void ngx_http_recovery_view_results(ngx_http_recovery_record_t *record,
+    ngx_http_recovery_view_t *view);
+static ngx_int_t ngx_http_recovery_view_classes(
+    ngx_http_recovery_backend_t *backend, ngx_pool_t *pool,
+    ngx_http_recovery_view_t *view, ngx_uint_t nclasses);
+static ngx_int_t ngx_http_recovery_view_events(
+    ngx_http_recovery_record_t *record, ngx_pool_t *pool,
+    ngx_http_recovery_view_t *view);
+static ngx_int_t ngx_http_recovery_view_text(ngx_pool_t *pool,
+    const void *text, size_t size, ngx_str_t *s);
+static size_t ngx_http_recovery_view_utf8(const u_char *p, const u_char *end);
+
+
+const char *const
+    ngx_http_recovery_source_names[NGX_HTTP_RECOVERY_SOURCES] =
+{
+    "initial", "redis"
+};
+
+
+const char *const  ngx_http_recovery_by_names[NGX_HTTP_RECOVERY_BYS] = {
+    "self", "redis"
+};
+
+
+/* A number of a closed list; memory may hold anything. */
+
+static ngx_inline uint64_t
+ngx_http_recovery_view_word(uint64_t n, uint64_t count)
+{
+    return n < count ? n : NGX_HTTP_RECOVERY_UNKNOWN;
+}
+
+
+static ngx_inline uint64_t
+ngx_http_recovery_view_known(uint32_t n)
+{
+    return n == UINT32_MAX ? NGX_HTTP_RECOVERY_UNKNOWN : n;
+}
+
+
+ngx_int_t
+ngx_http_recovery_view_take(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node)
+{
+    ngx_uint_t                     i, n;
+    ngx_http_recovery_view_t      *view;
+    ngx_http_recovery_backend_t  **backends;
+
+    n = rmcf->zone ? rmcf->backends.nelts : 0;
+    backends = rmcf->backends.elts;
+
+    ngx_memzero(node, sizeof(ngx_http_recovery_node_view_t));
+
+    if (ngx_http_recovery_view_node(rmcf, pool, node) != NGX_OK
+        || ngx_array_init(&node->backends, pool, ngx_max(n, 1),
+                          sizeof(ngx_http_recovery_view_t)) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        view = ngx_array_push(&node->backends);
+        if (view == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(view, sizeof(ngx_http_recovery_view_t));
+
+        if (ngx_http_recovery_view_backend(backends[i], pool, node, view,
+                                           rmcf->zone->classes)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_view_node(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node)
+{
+    ngx_uint_t                 i;
+    ngx_time_t                *tp;
+    ngx_http_recovery_zone_t  *zone;
+
+    tp = ngx_timeofday();
+    zone = rmcf->zone;
+
+    node->schema = NGX_HTTP_RECOVERY_SCHEMA;
+    ngx_str_set(&node->version, NGX_HTTP_RECOVERY_VERSION);
+    ngx_str_set(&node->nginx, NGINX_VERSION);
+    node->unix_ms = (uint64_t) tp->sec * 1000 + tp->msec;
+
+    if (ngx_http_recovery_view_text(pool, ngx_cycle->hostname.data,
+                                    ngx_cycle->hostname.len, &node->instance)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    node->has_redis = 1;
+    node->redis_state = NGX_HTTP_RECOVERY_REDIS_OFF;
+    node->redis_up = NGX_HTTP_RECOVERY_UNKNOWN;
+    node->redis_age_ms = NGX_HTTP_RECOVERY_UNKNOWN;
+    node->redis_success_unix_ms = NGX_HTTP_RECOVERY_UNKNOWN;
+
+    if (zone == NULL) {
+        return NGX_OK;
+    }
+
+    node->uptime_s = rcv_since(ngx_current_msec, rcv_load(&zone->started_ms))
+                     / 1000;
+
+    node->redis_reconnects = rcv_load(&zone->redis_reconnects);
+    node->redis_bad_values = rcv_load(&zone->redis_bad_values);
+    node->slots_reclaimed = rcv_load(&zone->slots_reclaimed);
+
+    for (i = 0; i < NGX_HTTP_RECOVERY_UNDECIDED; i++) {
+        node->undecided[i] = rcv_load(&zone->undecided[i]);
+    }
+
+    return rmcf->redis ? ngx_http_recovery_view_redis(rmcf, pool, node)
+                       : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_view_redis(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node)
+{
+    uint64_t                   state, success_ms;
+    ngx_http_recovery_zone_t  *zone;
+
+    zone = rmcf->zone;
+    state = rcv_load(&zone->redis_state);
+
+    node->redis_state = ngx_http_recovery_view_word(state,
+                                               NGX_HTTP_RECOVERY_REDIS_STATES);
+    node->redis_up = (state == NGX_HTTP_RECOVERY_REDIS_CONNECTED);
+
+    success_ms = rcv_load(&zone->redis_last_success_ms);
+
+    if (success_ms) {
+        node->redis_age_ms = rcv_since(ngx_current_msec, success_ms);
+        node->redis_success_unix_ms =
+                                   rcv_load(&zone->redis_last_success_unix_ms);
+    }
+
+    return ngx_http_recovery_view_text(pool, zone->redis_address,
+                                       sizeof(zone->redis_address),
+                                       &node->redis_address);
+}
+
+
+static ngx_int_t
+ngx_http_recovery_view_backend(ngx_http_recovery_backend_t *backend,
+    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node,
+    ngx_http_recovery_view_t *view, ngx_uint_t nclasses)
+{
+    rcv_state_t                  state;
+    ngx_http_recovery_record_t  *record;
+
+    record = backend->record;
+
+    ngx_http_recovery_state_read(record, &state);
+
+    view->name = backend->name;
+
+    ngx_http_recovery_view_signal(&state, node, view);
+    ngx_http_recovery_view_limits(backend, &state, view);
+    ngx_http_recovery_view_results(record, view);
+
+    view->delivered_milli = state.delivered_milli;
+    view->error_ppm = ngx_http_recovery_view_known(state.error_ppm);
+    view->p50_ms = ngx_http_recovery_view_known(state.p50_ms);
+    view->p90_ms = ngx_http_recovery_view_known(state.p90_ms);
+    view->eta_s = ngx_http_recovery_view_known(state.eta_s);
+    view->why = ngx_http_recovery_view_word(state.why, RCV_WHYS);
+
+    if (ngx_http_recovery_view_force(record, &state, pool, view) != NGX_OK
+        || ngx_http_recovery_view_classes(backend, pool, view, nclasses)
+           != NGX_OK
+        || ngx_http_recovery_view_events(record, pool, view) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_recovery_view_signal(rcv_state_t *state,
+    ngx_http_recovery_node_view_t *node, ngx_http_recovery_view_t *view)
+{
+    view->phase = ngx_http_recovery_view_word(state->phase, RCV_PHASES);
+
+    view->phase_age_ms = state->started
+                         ? rcv_since(ngx_current_msec, state->phase_since_ms)
+                         : NGX_HTTP_RECOVERY_UNKNOWN;
+
+    view->health = (state->health == RCV_HEALTH_NONE)
+                   ? NGX_HTTP_RECOVERY_UNKNOWN
+                   : ngx_http_recovery_view_word(state->health, RCV_HEALTHS);
+
+    view->health_source = (state->signal.health == RCV_HEALTH_NONE)
+                          ? NGX_HTTP_RECOVERY_SOURCE_INITIAL
+                          : NGX_HTTP_RECOVERY_SOURCE_REDIS;
+
+    view->health_age_ms = node->redis_age_ms;
+    view->signal_lost = (state->lost != 0);
+}
+
+
+/*
+ * What is in force is read from the gate, not from the intention of the last
+ * tick: the two differ while nobody leads.
+ */
+
+static void
+ngx_http_recovery_view_limits(ngx_http_recovery_backend_t *backend,
+    rcv_state_t *state, ngx_http_recovery_view_t *view)
+{
+    rcv_gate_word_t              word;
+    ngx_http_recovery_record_t  *record;
+
+    record = backend->record;
+    word = rcv_gate_unpack(rcv_load(&record->gate.word));
+
+    switch (word.mode) {
+
+    case RCV_GATE_LIMIT:
+        view->allowed_milli = rcv_load(&record->rate_milli);
+        break;
+
+    case RCV_GATE_CLOSED:
+        view->allowed_milli = 0;
+        break;
+
+    default:
+        view->allowed_milli = RCV_UNLIMITED;
+    }
+
+    view->ceiling_milli = state->started ? rcv_load(&record->ceiling_milli)
+                                         : NGX_HTTP_RECOVERY_UNKNOWN;
+
+    view->reference_milli = backend->limits.capacity_milli;
+
+    if (view->reference_milli == 0) {
+        view->reference_milli = state->reference_milli
+                                ? state->reference_milli
+                                : NGX_HTTP_RECOVERY_UNKNOWN;
+    }
+
+    view->level_ppm = ngx_http_recovery_view_level(state, view);
+
+    view->in_flight = rcv_load(&record->gate.in_flight);
+    view->in_flight_limit = word.in_flight_limit < RCV_IN_FLIGHT_MAX
+                            ? word.in_flight_limit : RCV_UNLIMITED;
+}
+
+
+/*
+ * The level is the two numbers beside it, divided: an operator who checks
+ * must find the same.  Without a rate a ramp still has the level that its
+ * in-flight limit follows.  A ramp ends beyond the reference, a quota may
+ * lie beyond it; all of it is shown as all.
+ */
+
+static uint64_t
+ngx_http_recovery_view_level(rcv_state_t *state,
+    ngx_http_recovery_view_t *view)
+{
+    if (view->allowed_milli == RCV_UNLIMITED) {
+        return state->phase == RCV_PHASE_RAMPING
+               ? rcv_min(state->control.level_ppm, RCV_PPM) : RCV_UNLIMITED;
+    }
+
+    if (view->allowed_milli == 0) {
+        return 0;
+    }
+
+    if (view->reference_milli == NGX_HTTP_RECOVERY_UNKNOWN) {
+        return NGX_HTTP_RECOVERY_UNKNOWN;
+    }
+
+    return rcv_min(rcv_mul_div(view->allowed_milli, RCV_PPM,
+                               view->reference_milli), RCV_PPM);
+}
+
+
+static ngx_int_t
+ngx_http_recovery_view_force(ngx_http_recovery_record_t *record,
+    rcv_state_t *state, ngx_pool_t *pool, ngx_http_recovery_view_t *view)
+{
+    uint64_t  until_ms;
+
+    view->forced = (state->force != RCV_FORCE_NONE
+                    && state->force < RCV_FORCES);
+
+    if (!view->forced) {
+        return NGX_OK;
+    }
+
+    until_ms = state->signal.force_until_ms;
+
+    view->force = state->force;
+    view->force_ppm = (state->force == RCV_FORCE_LEVEL)
+                      ? state->forced_ppm : NGX_HTTP_RECOVERY_UNKNOWN;
+    view->force_left_s = until_ms
+                         ? (rcv_since(until_ms, ngx_current_msec) + 999) / 1000
+                         : NGX_HTTP_RECOVERY_UNKNOWN;
+
+    if (ngx_http_recovery_view_text(pool, record->by, sizeof(record->by),
+                                    &view->force_by)
+        != NGX_OK
+        || ngx_http_recovery_view_text(pool, record->reason,
+                                       sizeof(record->reason),
+                                       &view->force_reason)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_recovery_view_results(ngx_http_recovery_record_t *record,
+    ngx_http_recovery_view_t *view)
+{
+    uint64_t    sum;
+    ngx_uint_t  i;
+
+    for (i = 0; i < RCV_RESULTS; i++) {
+        view->results[i] = rcv_load(&record->results[i]);
+    }
+
+    sum = 0;
+
+    for (i = 0; i < RCV_LATENCY_BUCKETS; i++) {
+        sum += rcv_load(&record->latency[i]);
+        view->latency[i] = sum;
+    }
+
+    view->latency_sum_us = rcv_load(&record->latency_sum_us);
+}
+
+
+static ngx_int_t
+ngx_http_recovery_view_classes(ngx_http_recovery_backend_t *backend,
+    ngx_pool_t *pool, ngx_http_recovery_view_t *view, ngx_uint_t nclasses)
+{
+    ngx_uint_t                       i, k;
+    const rcv_policy_t              *policy;
+    ngx_http_recovery_class_t       *counters;
+    ngx_http_recovery_class_view_t  *class;
+
+    policy = backend->policy->core;
+    nclasses = ngx_min(nclasses, policy->nclasses);
+
+    if (ngx_array_init(&view->classes, pool, ngx_max(nclasses, 1),
+                       sizeof(ngx_http_recovery_class_view_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < nclasses; i++) {
+        class = ngx_array_push(&view->classes);
+        if (class == NULL) {
+            return NGX_ERROR;
+        }
+
+        counters = ngx_http_recovery_record_class(backend->record, i);
+
+        class->name.data = (u_char *) policy->classes[i].name;
+        class->name.len = ngx_strlen(policy->classes[i].name);
+        class->passed = rcv_load(&counters->passed);
+        class->shed_dry_run = rcv_load(&counters->shed_dry_run);
+        class->cut_cohort = NGX_HTTP_RECOVERY_UNKNOWN;
+        class->shed = 0;
+
+        for (k = 0; k < RCV_REASONS; k++) {
+            class->shed_by[k] = rcv_load(&counters->shed[k]);
+            class->shed += class->shed_by[k];
+        }
+
+        class->offered = class->passed + class->shed + class->shed_dry_run;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_view_events(ngx_http_recovery_record_t *record,
+    ngx_pool_t *pool, ngx_http_recovery_view_t *view)
+{
+    uint64_t                         i, last, count;
+    ngx_http_recovery_event_t        event;
+    ngx_http_recovery_event_view_t  *shown;
+
+    last = rcv_load_acquire(&record->nevents);
+    count = ngx_min(last, NGX_HTTP_RECOVERY_EVENTS);
+
+    if (ngx_array_init(&view->events, pool, ngx_max(count, 1),
+                       sizeof(ngx_http_recovery_event_view_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = last - count; i < last; i++) {
+        event = record->events[i % NGX_HTTP_RECOVERY_EVENTS];
+
+        if (event.unix_ms == 0) {
+            continue;
+        }
+
+        shown = ngx_array_push(&view->events);
+        if (shown == NULL) {
+            return NGX_ERROR;
+        }
+
+        shown->unix_ms = event.unix_ms;
+        shown->from = ngx_http_recovery_view_word(event.from, RCV_PHASES);
+        shown->to = ngx_http_recovery_view_word(event.to, RCV_PHASES);
+        shown->why = ngx_http_recovery_view_word(event.why, RCV_WHYS);
+        shown->by = ngx_http_recovery_view_word(event.by,
+                                                NGX_HTTP_RECOVERY_BYS);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A text of at most size bytes, up to the first NUL, as valid UTF-8 without
+ * control characters: one stray byte that somebody wrote into Redis must not
+ * make the whole answer unreadable.  An empty one is unknown.
+ */
+
+static ngx_int_t
+ngx_http_recovery_view_text(ngx_pool_t *pool, const void *text, size_t size,
+    ngx_str_t *s)
+{
+    size_t   len;
+    u_char  *p, *end, *last;
+
+    ngx_str_null(s);
+
+    /* a copy first: the leader may be writing it */
+
+    p = ngx_pnalloc(pool, 4 * size + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    s->data = p;
+    last = p + 3 * size;
+    ngx_memcpy(last, text, size);
+    end = last + size;
+    *end = '\0';
+
+    while (*last) {
+        len = ngx_http_recovery_view_utf8(last, end);
+
+        if (len == 0) {
+            p = ngx_cpymem(p, "\xef\xbf\xbd", 3);
+            last++;
+            continue;
+        }
+
+        p = ngx_movemem(p, last, len);
+        last += len;
+    }
+
+    s->len = p - s->data;
+
+    if (s->len == 0) {
+        ngx_str_null(s);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Bytes of the printable or white character at p, 0 when there is none.
+ * (ngx_utf8_decode() takes surrogates and any byte above 0x7f in second
+ * place, which JSON parsers refuse.)
+ */
+
+static size_t
+ngx_http_recovery_view_utf8(const u_char *p, const u_char *end)
+{
+    size_t    i, len;
+    uint32_t  code;
+
+    static const uint32_t  least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+
+    if (p[0] < 0x80) {
+        return (p[0] >= 0x20 && p[0] != 0x7f)
+               || p[0] == '\t' || p[0] == '\n' || p[0] == '\r';
+    }
+
+    len = (p[0] >= 0xf0) ? 4 : (p[0] >= 0xe0) ? 3 : 2;
+
+    if (p[0] < 0xc2 || p[0] > 0xf4 || (size_t) (end - p) < len) {
+        return 0;
+    }
+
+    code = p[0] & (0x7f >> len);
+
+    for (i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+
+        code = (code << 6) | (p[i] & 0x3f);
+    }
+
+    if (code < least[len] || code > 0x10ffff
+        || (code >= 0xd800 && code <= 0xdfff))
+    {
+        return 0;
+    }
+
+    return len;
+}
