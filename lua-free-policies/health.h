@@ -65,13 +65,19 @@ typedef struct {
  * not "up"), ceiling and force end.  A lower epoch than the last seen
  * refuses the whole hash (bit RCV_FIELD_EPOCH).  force open and closed need
  * a force_until in the future, else they are refused (bit FORCE_UNTIL): an
- * override without an end outlives its reason.
+ * override without an end outlives its reason.  One that has run out since
+ * it was accepted stays in the signal and is not reported; ask
+ * rcv_signal_force() for the one in force.
  *
  * unix_s is the source's own clock (Redis TIME), so that nobody's wall clock
  * has to agree with anybody's; now_ms is ours, monotonic.
  */
 unsigned rcv_signal_update(rcv_signal_t *signal, const rcv_fields_t *fields,
     uint64_t unix_s, uint64_t now_ms);
+
+
+/* The force that is in force now: one that has run out is none. */
+rcv_force_t rcv_signal_force(const rcv_signal_t *signal, uint64_t now_ms);
 
 
 /* How fresh the source is. */
@@ -92,10 +98,11 @@ typedef struct {
 
 
 /*
- * The health that counts.  Without a fresh answer for lost_hold_ms it is
- * what "when signal_lost" says: the last one, down, or up.  stale is set
- * from RCV_STALE_MS on.  A source that was configured but never heard is not
- * lost: the backend's "initial" holds.
+ * The health that counts.  Without a fresh answer for lost_hold_ms (and at
+ * least RCV_STALE_MS: polls are that far apart) it is what "when signal_lost"
+ * says: the last one, down, or up.  stale is set from RCV_STALE_MS on, except
+ * when the policy has decided in the signal's place.  A source that was
+ * configured but never heard is not lost: the backend's "initial" holds.
  */
 #define RCV_STALE_MS  3000
 

@@ -10,6 +10,7 @@
 
 
 #include "health.h"
+#include "window.h"
 
 
 /* Why the limit last moved; rcv_why_texts[] has the sentences. */
@@ -55,9 +56,9 @@ typedef struct {
     uint64_t             ramp_ms;       /* the ramp's clock */
     uint32_t             level_ppm;     /* of the reference */
     uint32_t             in_flight_limit;
-    uint64_t             ok;            /* evidence since the last verdict */
-    uint64_t             bad;
-    uint64_t             idle_ms;       /* since work was last delivered */
+    uint32_t             ok;            /* recent evidence, see controller.c */
+    uint32_t             bad;
+    uint32_t             idle_ms;       /* since work was last delivered */
 } rcv_control_t;
 
 
@@ -71,37 +72,72 @@ typedef struct {
     rcv_control_t        control;
 
     /* learned in "up" */
-    uint64_t             mean_milli;        /* moving average of the rate */
-    uint64_t             reference_milli;   /* its slow peak; 0: unknown */
-    uint64_t             learned_ms;        /* time learned from */
+    uint64_t             mean_micro;    /* moving average of the cost rate */
+    uint64_t             learned_milli; /* its slow peak; 0: unknown */
+    uint64_t             reference_milli;   /* configured or learned; 0 */
+    uint32_t             learned_ms;    /* time learned from */
+    uint32_t             learned_requests;
+    uint32_t             healthy_milli; /* in flight, in thousandths */
     uint32_t             healthy_in_flight; /* 0: unknown */
+    uint32_t             gap_ms;        /* since traffic was last seen */
+    uint32_t             decay_ms;      /* since the peaks were last lowered */
 
-    /* rows */
+    /* rows and clocks of the phase and of a force */
     uint32_t             good_row;      /* probes in a row, then good ticks */
+    uint32_t             verified_ms;
     uint32_t             epoch;         /* of the gate; 16 bits */
-    uint16_t             absent_ms[RCV_CLASSES_MAX];    /* not offered for */
+    uint32_t             force_ms;      /* how long it has been in force */
+    uint32_t             forced_ppm;    /* RCV_FORCE_LEVEL */
 
     /* for display and Retry-After */
+    uint32_t             failed_milli;  /* per second */
     uint64_t             delivered_milli;   /* per second */
     uint64_t             offered_milli;
+    uint32_t             class_offered_milli[RCV_CLASSES_MAX];
     uint32_t             error_ppm;     /* of results; PPM_UNKNOWN: none */
     uint32_t             p50_ms;        /* UINT32_MAX: unknown */
     uint32_t             p90_ms;
     uint32_t             eta_s;         /* UINT32_MAX: unknown */
+    uint16_t             latency_age_ms;
+
+    uint16_t             absent_ms[RCV_CLASSES_MAX];    /* not offered for */
 
     uint8_t              phase;         /* rcv_phase_t */
     uint8_t              health;        /* rcv_health_t that counts */
+    uint8_t              said;          /* rcv_health_t the source said */
     uint8_t              why;           /* rcv_why_t */
     uint8_t              lost;
     uint8_t              stale;
     uint8_t              force;         /* the one in force */
     uint8_t              started;       /* 0: never ticked */
     uint8_t              class_max;     /* probing: last class let in */
+    uint8_t              bound;         /* rcv_reason_t of the bucket */
+    uint8_t              quiet;         /* see rcv_state_quiet() */
 } rcv_state_t;
 
 #define RCV_PPM_UNKNOWN  UINT32_MAX
 
+#define RCV_MS_UNKNOWN   UINT32_MAX
+#define RCV_ETA_UNKNOWN  UINT32_MAX
+
+/* A class not offered for so long is not there. */
+#define RCV_CLASS_ABSENT_MS    1000
+
+/* No tick counts for more time than this: a stopped leader does not leap. */
+#define RCV_PROGRESS_MAX_MS    1000
+
 _Static_assert(sizeof(rcv_state_t) <= 320, "1,000 backends fit in 2 MB");
+
+
+/* Sets "why" and when, if it is another one. */
+void rcv_state_why(rcv_state_t *state, rcv_why_t why, uint64_t now_ms);
+
+/*
+ * Takes a window into the numbers for display: rates smoothed over a second,
+ * errors, quantiles, and which classes there are.
+ */
+void rcv_state_observe(rcv_state_t *state, const rcv_policy_t *policy,
+    const rcv_window_t *window);
 
 
 #endif /* RCV_STATE_H_INCLUDED_ */

@@ -21,7 +21,6 @@
 #define RCV_PROBES_IN_A_ROW    5
 #define RCV_PROBE_IN_FLIGHT    2
 #define RCV_PROBE_RATE_MILLI   2000     /* the floor is at least 2/s */
-#define RCV_CLASS_ABSENT_MS    1000
 #define RCV_GOOD_TICKS         10
 #define RCV_RELAPSE_RESULTS    20
 #define RCV_GUARD_MIN          1024     /* in-flight guard in "up" */
@@ -60,7 +59,7 @@ void rcv_tick(rcv_state_t *state, const rcv_policy_t *policy,
     const rcv_limits_t *limits, const rcv_source_t *source,
     const rcv_window_t *window, uint64_t now_ms, rcv_tick_t *out);
 
-/* Does the backend need fast ticks (anything but a quiet "up")? */
+/* 0: the backend needs fast ticks: anything but a quiet "up". */
 int rcv_state_quiet(const rcv_state_t *state);
 
 

@@ -46,7 +46,9 @@ uint64_t rcv_latency_quantile_ms(const uint64_t *buckets,
 
 uint64_t rcv_window_offered(const rcv_window_t *window);
 uint64_t rcv_window_passed(const rcv_window_t *window);
+uint64_t rcv_window_shed(const rcv_window_t *window);
 uint64_t rcv_window_results(const rcv_window_t *window);
+uint64_t rcv_window_bad(const rcv_window_t *window);    /* of the results */
 
 
 #endif /* RCV_WINDOW_H_INCLUDED_ */

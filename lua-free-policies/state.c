@@ -1,0 +1,169 @@
+
+#include "state.h"
+
+
+/* Rates for display are smoothed over so long. */
+#define RCV_SMOOTH_MS      1000
+
+/* Quantiles older than this say nothing about now. */
+#define RCV_LATENCY_OLD_MS  5000
+
+
+const char *const  rcv_why_texts[RCV_WHYS] = {
+    "started; nothing has moved the limit yet",
+    "the source says up",
+    "the source says down",
+    "the source says degraded",
+    "the source says recovering",
+    "enough probes in a row succeeded",
+    "a probe failed; the row of successes starts again",
+    "work is delivered; the limit follows the ramp's schedule",
+    "no work was delivered; the ramp waits for evidence",
+    "errors above what the policy allows; the ramp waits",
+    "most requests failed while ramping; back to probing",
+    "no fresh answer from the source; nothing rises",
+    "the source is lost; the policy decides in its place",
+    "the source is back",
+    "a ceiling or quota binds",
+    "the ramp is done; brakes stay armed while this is verified",
+    "verified; full service",
+    "an operator's force is in effect",
+    "the operator's force has ended"
+};
+
+
+void
+rcv_state_why(rcv_state_t *state, rcv_why_t why, uint64_t now_ms)
+{
+    if (state->why != why) {
+        state->why = (uint8_t) why;
+        state->why_ms = now_ms;
+    }
+}
+
+
+/* Moves at least one unit, so that it arrives. */
+
+static uint64_t
+state_smooth(uint64_t mean, uint64_t count, uint64_t dt_ms)
+{
+    uint64_t  sample, step, weight_ms;
+
+    sample = rcv_mul_div(count, 1000 * RCV_MILLI, dt_ms);
+    weight_ms = rcv_min(dt_ms, RCV_SMOOTH_MS);
+
+    if (sample > mean) {
+        step = rcv_mul_div(sample - mean, weight_ms, RCV_SMOOTH_MS);
+        return mean + rcv_max(step, 1);
+    }
+
+    if (sample < mean) {
+        step = rcv_mul_div(mean - sample, weight_ms, RCV_SMOOTH_MS);
+        return mean - rcv_max(step, 1);
+    }
+
+    return mean;
+}
+
+
+static void
+state_observe_rates(rcv_state_t *state, const rcv_window_t *window)
+{
+    uint64_t  failed, total;
+
+    state->offered_milli = state_smooth(state->offered_milli,
+                                        rcv_window_offered(window),
+                                        window->dt_ms);
+    state->delivered_milli = state_smooth(state->delivered_milli,
+                                          window->results[RCV_RESULT_OK],
+                                          window->dt_ms);
+
+    failed = state_smooth(state->failed_milli, rcv_window_bad(window),
+                          window->dt_ms);
+    state->failed_milli = (uint32_t) rcv_min(failed, UINT32_MAX);
+
+    total = rcv_add_sat(state->delivered_milli, state->failed_milli);
+
+    state->error_ppm = (total == 0) ? RCV_PPM_UNKNOWN
+                       : (uint32_t) rcv_mul_div(state->failed_milli, RCV_PPM,
+                                                total);
+}
+
+
+static void
+state_observe_latency(rcv_state_t *state, const rcv_window_t *window)
+{
+    uint64_t  p50_ms, p90_ms;
+
+    p50_ms = rcv_latency_quantile_ms(window->latency, RCV_PPM / 2);
+    p90_ms = rcv_latency_quantile_ms(window->latency, RCV_PPM / 10 * 9);
+
+    if (p50_ms != RCV_UNLIMITED) {
+        state->p50_ms = (uint32_t) p50_ms;
+        state->p90_ms = (uint32_t) p90_ms;
+        state->latency_age_ms = 0;
+        return;
+    }
+
+    state->latency_age_ms =
+        (uint16_t) rcv_min(rcv_add_sat(state->latency_age_ms, window->dt_ms),
+                           RCV_LATENCY_OLD_MS);
+
+    if (state->latency_age_ms == RCV_LATENCY_OLD_MS) {
+        state->p50_ms = RCV_MS_UNKNOWN;
+        state->p90_ms = RCV_MS_UNKNOWN;
+    }
+}
+
+
+/*
+ * The floor goes to the best class that is there: a service that has no
+ * traffic of the first class must recover too.
+ */
+
+static void
+state_observe_classes(rcv_state_t *state, const rcv_policy_t *policy,
+    const rcv_window_t *window)
+{
+    uint64_t  absent_ms, offered;
+    unsigned  i, best;
+
+    best = policy->nclasses;
+
+    for (i = 0; i < policy->nclasses; i++) {
+
+        offered = state_smooth(state->class_offered_milli[i],
+                               window->offered[i], rcv_max(window->dt_ms, 1));
+        state->class_offered_milli[i] = (uint32_t) rcv_min(offered,
+                                                           UINT32_MAX);
+
+        absent_ms = rcv_add_sat(state->absent_ms[i], window->dt_ms);
+
+        if (window->offered[i] != 0) {
+            absent_ms = 0;
+        }
+
+        state->absent_ms[i] = (uint16_t) rcv_min(absent_ms, UINT16_MAX);
+
+        if (absent_ms < RCV_CLASS_ABSENT_MS && best == policy->nclasses) {
+            best = i;
+        }
+    }
+
+    state->class_max = (uint8_t) ((best < policy->nclasses) ? best : 0);
+}
+
+
+void
+rcv_state_observe(rcv_state_t *state, const rcv_policy_t *policy,
+    const rcv_window_t *window)
+{
+    state_observe_classes(state, policy, window);
+
+    if (window->dt_ms == 0) {
+        return;
+    }
+
+    state_observe_rates(state, window);
+    state_observe_latency(state, window);
+}

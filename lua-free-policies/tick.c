@@ -1,0 +1,603 @@
+
+#include "tick.h"
+#include "allow.h"
+#include "controller.h"
+#include "phase.h"
+#include "ramp.h"
+#include "reference.h"
+#include "retry.h"
+
+
+#define RCV_EPOCH_MASK  0xffffu
+
+/* A force that shut for less has kept nobody out worth speaking of. */
+#define RCV_FORCE_BRIEF_MS  1000
+
+
+/* One tick on its way through this file. */
+
+typedef struct {
+    rcv_state_t         *state;
+    const rcv_policy_t  *policy;
+    const rcv_limits_t  *limits;
+    const rcv_window_t  *window;
+    rcv_tick_t          *out;
+
+    uint64_t             now_ms;
+    uint64_t             dt_ms;         /* of progress */
+
+    rcv_effective_t      effective;
+    unsigned             recovering;    /* said for the first time */
+    unsigned             lost;          /* the signal, in this tick */
+    unsigned             back;          /* it was lost until now */
+    unsigned             entered;       /* the phase is new in this tick */
+
+    rcv_control_facts_t  facts;
+    rcv_verdict_t        verdict;
+} rcv_turn_t;
+
+
+void
+rcv_state_init(rcv_state_t *state, const rcv_policy_t *policy,
+    const rcv_limits_t *limits, uint64_t now_ms)
+{
+    unsigned  i;
+
+    (void) policy;
+
+    *state = (rcv_state_t) { 0 };
+
+    state->phase_since_ms = now_ms;
+    state->health_since_ms = now_ms;
+    state->tick_ms = now_ms;
+    state->why_ms = now_ms;
+    state->why = RCV_WHY_START;
+    state->phase = (uint8_t) limits->initial;
+    state->epoch = 1;
+
+    state->error_ppm = RCV_PPM_UNKNOWN;
+    state->p50_ms = RCV_MS_UNKNOWN;
+    state->p90_ms = RCV_MS_UNKNOWN;
+    state->eta_s = RCV_ETA_UNKNOWN;
+
+    state->control.level_ppm = (limits->initial == RCV_PHASE_UP) ? RCV_PPM : 0;
+    state->control.idle_ms = UINT32_MAX;
+
+    for (i = 0; i < RCV_CLASSES_MAX; i++) {
+        state->absent_ms[i] = UINT16_MAX;
+    }
+
+    rcv_reference_apply(state, limits);
+}
+
+
+static void
+turn_event(rcv_turn_t *turn, rcv_phase_t from, rcv_why_t why)
+{
+    rcv_change_t  *change;
+
+    rcv_state_why(turn->state, why, turn->now_ms);
+
+    if (turn->out->nchanges == RCV_CHANGES_MAX) {
+        return;
+    }
+
+    change = &turn->out->changes[turn->out->nchanges++];
+
+    change->from = from;
+    change->to = (rcv_phase_t) turn->state->phase;
+    change->why = why;
+}
+
+
+/* from_ppm: where a ramp begins; 0: where its schedule does. */
+
+static void
+turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why, uint32_t from_ppm)
+{
+    rcv_phase_t   from;
+    rcv_state_t  *state;
+
+    state = turn->state;
+    from = (rcv_phase_t) state->phase;
+
+    state->phase = (uint8_t) to;
+    state->epoch = (state->epoch + 1) & RCV_EPOCH_MASK;
+    state->phase_since_ms = turn->now_ms;
+    state->why_ms = turn->now_ms;
+    state->good_row = 0;
+    state->verified_ms = 0;
+    state->control = (rcv_control_t) { .idle_ms = UINT32_MAX };
+
+    switch (to) {
+
+    case RCV_PHASE_RAMPING:
+        rcv_control_start(&state->control, turn->policy, &turn->facts,
+                          from_ppm);
+        break;
+
+    case RCV_PHASE_DEGRADED:
+        state->control.level_ppm = rcv_allow_health_ppm(state);
+        break;
+
+    case RCV_PHASE_UP:
+    case RCV_PHASE_VERIFYING:
+        state->control.level_ppm = RCV_PPM;
+        break;
+
+    default:
+        break;
+    }
+
+    turn->entered = 1;
+    turn_event(turn, from, why);
+}
+
+
+/* What the source says now, and what is new about it. */
+
+static void
+turn_hear(rcv_turn_t *turn)
+{
+    unsigned      was_lost;
+    rcv_state_t  *state;
+
+    state = turn->state;
+    was_lost = state->lost;
+
+    turn->recovering = (state->signal.health == RCV_HEALTH_RECOVERING
+                        && state->said != RCV_HEALTH_RECOVERING);
+    turn->lost = (!was_lost && turn->effective.lost);
+    turn->back = (was_lost && !turn->effective.lost);
+
+    if (state->health != turn->effective.health) {
+        state->health = (uint8_t) turn->effective.health;
+        state->health_since_ms = turn->now_ms;
+    }
+
+    state->said = state->signal.health;
+    state->lost = (uint8_t) turn->effective.lost;
+    state->stale = (uint8_t) turn->effective.stale;
+}
+
+
+static void
+turn_facts(rcv_turn_t *turn)
+{
+    rcv_state_t  *state;
+
+    state = turn->state;
+
+    turn->facts.hold = (state->stale || state->force == RCV_FORCE_HOLD
+                        || rcv_allow_shut(state));
+    turn->facts.healthy_in_flight = state->healthy_in_flight;
+    turn->facts.ceiling_ppm = (state->health == RCV_HEALTH_DEGRADED)
+                              ? rcv_allow_health_ppm(state)
+                              : RCV_LEVEL_MAX_PPM;
+}
+
+
+/*
+ * A force that let less in than the phase below would have: behind it caches
+ * went cold and users waited, so what follows begins where the force was.
+ */
+
+static void
+turn_force_ended(rcv_turn_t *turn)
+{
+    uint32_t      from_ppm;
+    rcv_state_t  *state;
+
+    state = turn->state;
+
+    if (state->force_ms < RCV_FORCE_BRIEF_MS
+        || state->phase == RCV_PHASE_DOWN
+        || state->phase == RCV_PHASE_PROBING)
+    {
+        return;
+    }
+
+    if (rcv_allow_shut(state)) {
+        turn_enter(turn, RCV_PHASE_PROBING, RCV_WHY_FORCE_ENDED, 0);
+        return;
+    }
+
+    if (state->force != RCV_FORCE_LEVEL) {
+        return;
+    }
+
+    from_ppm = state->forced_ppm;
+
+    if (state->phase == RCV_PHASE_UP
+        || state->phase == RCV_PHASE_VERIFYING
+        || state->control.level_ppm > from_ppm)
+    {
+        turn_enter(turn, RCV_PHASE_RAMPING, RCV_WHY_FORCE_ENDED, from_ppm);
+    }
+}
+
+
+static void
+turn_force(rcv_turn_t *turn)
+{
+    unsigned      changed;
+    rcv_state_t  *state;
+    rcv_force_t   force;
+
+    state = turn->state;
+    force = rcv_signal_force(&state->signal, turn->now_ms);
+    changed = (force != state->force);
+
+    state->force_ms = (uint32_t) rcv_min(rcv_add_sat(state->force_ms,
+                                                     turn->window->dt_ms),
+                                         UINT32_MAX);
+
+    if (changed && state->force != RCV_FORCE_NONE) {
+        turn_force_ended(turn);
+    }
+
+    if (changed) {
+        state->force = (uint8_t) force;
+        state->force_ms = 0;
+    }
+
+    if (force == RCV_FORCE_LEVEL
+        && (changed || state->forced_ppm != state->signal.force_ppm))
+    {
+        state->forced_ppm = state->signal.force_ppm;
+        changed = 1;
+    }
+
+    if (!changed) {
+        return;
+    }
+
+    if (force != RCV_FORCE_NONE) {
+        turn_event(turn, (rcv_phase_t) state->phase, RCV_WHY_FORCED);
+
+    } else if (!turn->entered) {
+        turn_event(turn, (rcv_phase_t) state->phase, RCV_WHY_FORCE_ENDED);
+    }
+}
+
+
+/* Only demand may decide what is learned as normal. */
+
+static void
+turn_learn(rcv_turn_t *turn)
+{
+    rcv_state_t  *state;
+
+    state = turn->state;
+
+    if (state->phase == RCV_PHASE_UP
+        && !turn->entered
+        && state->force != RCV_FORCE_CLOSED
+        && state->force != RCV_FORCE_LEVEL
+        && state->signal.ceiling_kind == RCV_CEILING_NONE)
+    {
+        rcv_reference_learn(state, turn->window);
+    }
+
+    rcv_reference_apply(state, turn->limits);
+}
+
+
+static void
+turn_probes(rcv_turn_t *turn)
+{
+    rcv_state_t  *state;
+
+    state = turn->state;
+
+    if (rcv_window_bad(turn->window) != 0) {
+        state->good_row = 0;
+        rcv_state_why(state, RCV_WHY_PROBE_FAILED, turn->now_ms);
+        return;
+    }
+
+    state->good_row =
+        (uint32_t) rcv_min(rcv_add_sat(state->good_row,
+                                       turn->window->results[RCV_RESULT_OK]),
+                           UINT32_MAX);
+
+    if (state->stale) {
+        rcv_state_why(state, RCV_WHY_STALE, turn->now_ms);
+    }
+}
+
+
+/*
+ * Is this a tick in which the ramp had nothing left to give?  What an
+ * operator's limit sheds does not count against it, once the schedule is at
+ * its end.
+ */
+
+static int
+turn_ramp_satisfied(const rcv_turn_t *turn)
+{
+    unsigned            reached, calm, bound;
+    const rcv_state_t  *state;
+
+    state = turn->state;
+
+    reached = (state->control.level_ppm
+               >= rcv_min(turn->facts.ceiling_ppm, RCV_PPM));
+
+    calm = (turn->window->shed_rate == 0);
+
+    bound = (state->health == RCV_HEALTH_DEGRADED
+             || rcv_window_shed(turn->window) > turn->window->shed_rate);
+
+    if (state->reference_milli == 0) {
+        return calm || (reached && bound);
+    }
+
+    return reached && (calm || bound);
+}
+
+
+static void
+turn_ramp_why(rcv_turn_t *turn, uint32_t level_before_ppm)
+{
+    rcv_why_t     why;
+    rcv_state_t  *state;
+
+    state = turn->state;
+
+    if (turn->verdict == RCV_VERDICT_RISE) {
+
+        if (state->control.level_ppm == level_before_ppm) {
+            return;
+        }
+
+        why = RCV_WHY_SCHEDULE;
+
+    } else if (turn->verdict == RCV_VERDICT_ERRORS) {
+        why = RCV_WHY_ERRORS;
+
+    } else if (state->force != RCV_FORCE_NONE) {
+        why = RCV_WHY_FORCED;
+
+    } else if (state->stale) {
+        why = RCV_WHY_STALE;
+
+    } else {
+        why = RCV_WHY_NO_EVIDENCE;
+    }
+
+    rcv_state_why(state, why, turn->now_ms);
+}
+
+
+static void
+turn_ramp(rcv_turn_t *turn)
+{
+    uint32_t      level_ppm;
+    rcv_state_t  *state;
+
+    state = turn->state;
+    level_ppm = state->control.level_ppm;
+
+    turn->verdict = rcv_control_tick(&state->control, turn->policy,
+                                     &turn->facts, turn->window);
+
+    if (turn->verdict == RCV_VERDICT_RELAPSE) {
+        return;
+    }
+
+    turn_ramp_why(turn, level_ppm);
+
+    if (turn->verdict == RCV_VERDICT_HOLD) {
+        return;
+    }
+
+    if (turn->verdict == RCV_VERDICT_RISE && turn_ramp_satisfied(turn)) {
+        state->good_row++;
+
+    } else {
+        state->good_row = 0;
+    }
+}
+
+
+/*
+ * What the backend delivered since the last tick.  Results that come in
+ * behind a closed gate were let in before it and prove nothing about now.
+ */
+
+static void
+turn_evidence(rcv_turn_t *turn)
+{
+    rcv_state_t  *state;
+
+    state = turn->state;
+
+    if (turn->entered || rcv_allow_shut(state)) {
+        return;
+    }
+
+    switch (state->phase) {
+
+    case RCV_PHASE_DEGRADED:
+        state->control.level_ppm =
+            (uint32_t) rcv_min(state->control.level_ppm,
+                               rcv_allow_health_ppm(state));
+        break;
+
+    case RCV_PHASE_PROBING:
+        turn_probes(turn);
+        break;
+
+    case RCV_PHASE_RAMPING:
+        turn_ramp(turn);
+        break;
+
+    case RCV_PHASE_VERIFYING:
+
+        if (!turn->facts.hold) {
+            state->verified_ms =
+                (uint32_t) rcv_min(rcv_add_sat(state->verified_ms,
+                                               turn->dt_ms),
+                                   UINT32_MAX);
+        }
+
+        break;
+
+    default:
+        break;
+    }
+}
+
+
+static void
+turn_phase(rcv_turn_t *turn)
+{
+    rcv_why_t          why;
+    rcv_phase_t        next;
+    rcv_state_t       *state;
+    rcv_phase_facts_t  facts;
+
+    state = turn->state;
+
+    facts.phase = (rcv_phase_t) state->phase;
+    facts.health = turn->effective.health;
+    facts.lost = turn->effective.lost;
+    facts.back = turn->back;
+    facts.recovering = turn->recovering;
+    facts.less_degraded = (state->health == RCV_HEALTH_DEGRADED
+                           && rcv_allow_health_ppm(state)
+                              > state->control.level_ppm);
+    facts.probes_ok = (state->good_row >= RCV_PROBES_IN_A_ROW
+                       && !turn->facts.hold);
+    facts.relapse = (turn->verdict == RCV_VERDICT_RELAPSE);
+    facts.ramp_done = (state->good_row >= RCV_GOOD_TICKS);
+    facts.verified = (state->verified_ms >= turn->policy->ramp.verify_ms
+                      && !turn->entered && !turn->facts.hold);
+
+    next = rcv_phase_next(&facts, &why);
+
+    if (next != facts.phase) {
+        turn_enter(turn, next, why, (facts.phase == RCV_PHASE_DEGRADED)
+                                    ? state->control.level_ppm : 0);
+
+    } else if (turn->lost) {
+        turn_event(turn, facts.phase, RCV_WHY_SIGNAL_LOST);
+
+    } else if (turn->back) {
+        turn_event(turn, facts.phase, RCV_WHY_SIGNAL_BACK);
+    }
+}
+
+
+static void
+turn_forecast(rcv_turn_t *turn)
+{
+    uint32_t      target_ppm;
+    uint64_t      at_ms, eta_s;
+    unsigned      i;
+    rcv_state_t  *state;
+
+    state = turn->state;
+
+    switch (state->phase) {
+
+    case RCV_PHASE_UP:
+    case RCV_PHASE_VERIFYING:
+        state->eta_s = 0;
+        break;
+
+    case RCV_PHASE_RAMPING:
+        target_ppm = (uint32_t) rcv_min(turn->facts.ceiling_ppm, RCV_PPM);
+        at_ms = rcv_ramp_time_ms(&turn->policy->ramp, target_ppm);
+        eta_s = (rcv_since(at_ms, state->control.ramp_ms) + 999) / 1000;
+        state->eta_s = (state->control.level_ppm >= target_ppm) ? 0
+                       : (uint32_t) rcv_min(eta_s, RCV_ETA_UNKNOWN - 1);
+        break;
+
+    default:
+        state->eta_s = RCV_ETA_UNKNOWN;
+        break;
+    }
+
+    for (i = 0; i < turn->policy->nclasses; i++) {
+        turn->out->retry_after_s[i] = rcv_retry_after_s(state, turn->policy,
+                                                        i);
+    }
+}
+
+
+static void
+turn_publish(rcv_turn_t *turn)
+{
+    rcv_tick_t    *out;
+    rcv_state_t   *state;
+    rcv_reason_t   reason;
+
+    out = turn->out;
+    state = turn->state;
+
+    rcv_allow(state, turn->policy, turn->limits, &out->allowance);
+
+    out->ceiling_milli = rcv_allow_ceiling_milli(state, turn->limits);
+
+    reason = out->allowance.word.reason;
+
+    if ((reason == RCV_REASON_CEILING || reason == RCV_REASON_QUOTA)
+        && state->bound != reason
+        && state->started)
+    {
+        rcv_state_why(state, RCV_WHY_CEILING, turn->now_ms);
+    }
+
+    state->bound = (uint8_t) reason;
+
+    out->quiet = (state->phase == RCV_PHASE_UP
+                  && state->force == RCV_FORCE_NONE
+                  && rcv_window_shed(turn->window) == 0);
+
+    state->quiet = (uint8_t) out->quiet;
+}
+
+
+void
+rcv_tick(rcv_state_t *state, const rcv_policy_t *policy,
+    const rcv_limits_t *limits, const rcv_source_t *source,
+    const rcv_window_t *window, uint64_t now_ms, rcv_tick_t *out)
+{
+    rcv_turn_t  turn;
+
+    *out = (rcv_tick_t) { 0 };
+    turn = (rcv_turn_t) { 0 };
+
+    turn.state = state;
+    turn.policy = policy;
+    turn.limits = limits;
+    turn.window = window;
+    turn.out = out;
+    turn.now_ms = now_ms;
+    turn.dt_ms = rcv_min(window->dt_ms, RCV_PROGRESS_MAX_MS);
+    turn.effective = rcv_health_effective(&state->signal, source, policy);
+
+    rcv_state_observe(state, policy, window);
+
+    turn_hear(&turn);
+    turn_facts(&turn);
+    turn_force(&turn);
+    turn_facts(&turn);
+    turn_learn(&turn);
+    turn_evidence(&turn);
+    turn_phase(&turn);
+    turn_forecast(&turn);
+    turn_publish(&turn);
+
+    state->tick_ms = now_ms;
+    state->started = 1;
+}
+
+
+int
+rcv_state_quiet(const rcv_state_t *state)
+{
+    return state->quiet;
+}
