@@ -311,6 +311,7 @@ sub stop {
 
     group_kill('KILL', $pid);
     reap($pid, 5) unless $gone;
+    poll_until(sub { !group_pids($pid) }, 5);
     delete $self->{nginx};
 
     return $gone;
@@ -327,6 +328,7 @@ sub kill9_all {
     kill 'STOP', $pid;
     group_kill('KILL', $pid);
     reap($pid, 5);
+    poll_until(sub { !group_pids($pid) }, 5);
 }
 
 
