@@ -26,7 +26,6 @@
 
 #define NGX_HTTP_RECOVERY_VERSION       "0.1.0"
 
-#define NGX_HTTP_RECOVERY_LEASE_MS      1000
 #define NGX_HTTP_RECOVERY_BACKENDS_MAX  8       /* in one "recovery" */
 
 
@@ -79,7 +78,7 @@ typedef struct {
     ngx_array_t                 backends;       /* ..._backend_t * */
     ngx_shm_zone_t             *shm_zone;
     ngx_http_recovery_redis_conf_t  *redis;     /* NULL: none */
-    ngx_uint_t                  used;           /* any backend at all */
+    ngx_cycle_t                *cycle;
 
     /* of this worker process, from init_process on */
     ngx_http_recovery_zone_t   *zone;
@@ -109,24 +108,34 @@ typedef struct {
     ngx_uint_t                    class_index;
     rcv_outcome_t                 outcome;
     rcv_reason_t                  reason;
-    unsigned                      observed:1;
+
+    /* the request is in a location that stands on this backend */
+    unsigned                      active:1;
 } ngx_http_recovery_decision_t;
 
 
-/*
- * What a main request remembers, found by its pool cleanup: r->ctx is wiped
- * by every internal redirect.
- */
+/* A subrequest whose attempts are the work of these backends. */
+
+typedef struct {
+    ngx_http_request_t           *request;
+    ngx_array_t                  *backends;     /* ..._backend_t * */
+} ngx_http_recovery_subrequest_t;
+
+
+/* What a main request remembers. */
 
 typedef struct {
     ngx_http_recovery_main_conf_t  *main;
     ngx_msec_t                      start_ms;
     ngx_uint_t                      ndecisions;
-    ngx_http_recovery_decision_t    decisions[NGX_HTTP_RECOVERY_BACKENDS_MAX];
-    ngx_array_t                    *subrequests;    /* ngx_http_request_t * */
+    ngx_uint_t                      states_seen;    /* attempts counted */
+    ngx_array_t                    *subrequests;    /* ..._subrequest_t */
     ngx_uint_t                      retry_after_s;
+    ngx_uint_t                      shed_status;
     unsigned                        shed:1;
-    unsigned                        released:1;
+    unsigned                        shed_subrequest:1;
+    unsigned                        observed:1;
+    ngx_http_recovery_decision_t    decisions[NGX_HTTP_RECOVERY_BACKENDS_MAX];
 } ngx_http_recovery_ctx_t;
 
 
@@ -161,14 +170,27 @@ char *ngx_http_recovery_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
 /* _request.c */
 
 ngx_int_t ngx_http_recovery_handler(ngx_http_request_t *r);
+
+/* NULL: the main request was not in a governed location yet. */
 ngx_http_recovery_ctx_t *ngx_http_recovery_ctx(ngx_http_request_t *r);
+
+/* Gives all permits back; safe to call twice. */
 void ngx_http_recovery_release(ngx_http_recovery_ctx_t *ctx);
+
+
+static ngx_inline uint64_t
+ngx_http_recovery_now_ns(void)
+{
+    return (uint64_t) ngx_current_msec * 1000000;
+}
 
 
 /* _answer.c */
 
+/* Turns the request away; the value is the phase handler's to return. */
 ngx_int_t ngx_http_recovery_answer(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx, const rcv_policy_t *policy);
+
 ngx_int_t ngx_http_recovery_filter_init(ngx_conf_t *cf);
 
 
@@ -181,9 +203,22 @@ ngx_int_t ngx_http_recovery_add_variables(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_recovery_log_handler(ngx_http_request_t *r);
 
-/* Counts the results known so far, once; also called at early release. */
+/*
+ * Counts what the request's attempts have come to: all that is known at the
+ * end of it, or at the headers of an answer that may stream for hours.
+ */
 void ngx_http_recovery_observe(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
+
+/*
+ * The main request moves to another location: counts what was attempted in
+ * the old one, and stops attributing to its backends.
+ */
+void ngx_http_recovery_leave(ngx_http_request_t *r);
+
+/* Notes a subrequest whose attempts count as the main request's. */
+void ngx_http_recovery_subrequest(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends);
 
 
 /* _leader.c */

@@ -24,8 +24,8 @@
  *   A killed worker leaves permits, which are found by its slot.  A killed
  *   leader leaves a lease that its successor takes at once (its pid is
  *   gone), and a state that is whole: it is written to the copy that is not
- *   active and made active by one CAS, which also fails for a leader that
- *   was stopped and has been replaced meanwhile.  Events are display only:
+ *   active and made active by one CAS, which fails for a leader that was
+ *   stopped and has been replaced meanwhile.  Events are display only:
  *   a half-written one may be seen once.  There is no lock anywhere.
  *
  * Reload keeps the zone when its size is unchanged; a new size starts a new
@@ -46,9 +46,12 @@
 #include "tick.h"
 
 
+#define RCV_LINE                      64    /* bytes of a cache line */
+
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
 #define NGX_HTTP_RECOVERY_LAYOUT      1
 
+#define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16
 #define NGX_HTTP_RECOVERY_SLOTS_MAX   1024
 #define NGX_HTTP_RECOVERY_CLASSES     4     /* room for at least so many */
@@ -155,8 +158,8 @@ typedef struct {
     uint64_t                 latency_sum_us;
 
     /* the leader's */
-    uint64_t                 active;        /* lease_owner of the writer;
-                                               top bit: which copy */
+    uint64_t                 version;       /* of the active state; its
+                                               lowest bit: which copy */
     rcv_state_t              state[2];
     uint64_t                 rate_milli;    /* in force, for display */
     uint64_t                 ceiling_milli;
@@ -208,18 +211,26 @@ ngx_http_recovery_slots(ngx_http_recovery_zone_t *zone)
 ngx_int_t ngx_http_recovery_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 
 /*
- * A copy of a backend's state.  Any worker; never torn: a read that a
- * publish overtook is repeated.
+ * A copy of a backend's state; returns its version.  Any worker; never torn:
+ * a read that a publish overtook is repeated.
  */
-void ngx_http_recovery_state_read(ngx_http_recovery_record_t *record,
+uint64_t ngx_http_recovery_state_read(ngx_http_recovery_record_t *record,
     rcv_state_t *state);
 
 /*
- * Leader: makes a new state the active one.  NGX_DECLINED when another
- * leader has written meanwhile: the caller has lost its lease.
+ * Leader: makes a new state, derived from the given version, the active one.
+ * NGX_DECLINED when another leader has written meanwhile: the caller has
+ * lost its lease.
  */
 ngx_int_t ngx_http_recovery_state_write(ngx_http_recovery_record_t *record,
-    uint64_t lease_owner, const rcv_state_t *state);
+    uint64_t version, const rcv_state_t *state);
+
+/*
+ * Puts the outcome of a tick into force.  The leader's, and the master's for
+ * a record that is new.
+ */
+void ngx_http_recovery_allowance_publish(ngx_http_recovery_record_t *record,
+    const rcv_tick_t *tick, uint64_t now_ms);
 
 /* Leader: appends to the ring of the last events. */
 void ngx_http_recovery_event_add(ngx_http_recovery_record_t *record,

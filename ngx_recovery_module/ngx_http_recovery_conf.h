@@ -1,0 +1,51 @@
+
+/*
+ * Between the files that read the configuration.
+ */
+
+#ifndef _NGX_HTTP_RECOVERY_CONF_H_INCLUDED_
+#define _NGX_HTTP_RECOVERY_CONF_H_INCLUDED_
+
+
+#include "ngx_http_recovery.h"
+
+
+static ngx_inline rcv_str_t
+ngx_http_recovery_str(ngx_str_t *s)
+{
+    rcv_str_t  str;
+
+    str.data = (const char *) s->data;
+    str.len = s->len;
+
+    return str;
+}
+
+
+/* A bound for the lists of known names in messages. */
+#define NGX_HTTP_RECOVERY_LIST_MAX  256
+
+
+/* _conf_policy.c: finds by name; NULL: none */
+ngx_http_recovery_policy_t *ngx_http_recovery_policy_find(
+    ngx_http_recovery_main_conf_t *rmcf, ngx_str_t *name);
+
+/* The policy "default", built in unless the configuration has its own. */
+ngx_http_recovery_policy_t *ngx_http_recovery_policy_default(ngx_conf_t *cf,
+    ngx_http_recovery_main_conf_t *rmcf);
+
+/* Names of all policies, for messages. */
+size_t ngx_http_recovery_policy_names(ngx_http_recovery_main_conf_t *rmcf,
+    u_char *buf);
+
+
+/* _conf_backend.c: finds by name, or makes one that waits for its block */
+ngx_http_recovery_backend_t *ngx_http_recovery_backend_refer(ngx_conf_t *cf,
+    ngx_http_recovery_main_conf_t *rmcf, ngx_str_t *name);
+
+/* Once all is read: every name that was used must have its block. */
+ngx_int_t ngx_http_recovery_backends_resolve(ngx_conf_t *cf,
+    ngx_http_recovery_main_conf_t *rmcf);
+
+
+#endif /* _NGX_HTTP_RECOVERY_CONF_H_INCLUDED_ */

@@ -1,0 +1,302 @@
+
+/*
+ * "recovery_policy NAME { ... }": nginx splits the lines, the core gives
+ * them their meaning (policy.h), this file compiles the strings with
+ * variables and adds file and line to what the core has to say.
+ */
+
+#include "ngx_http_recovery_conf.h"
+
+
+#define NGX_HTTP_RECOVERY_WORDS_MAX  72
+
+
+static char *ngx_http_recovery_policy_line(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_http_recovery_policy_t *ngx_http_recovery_policy_create(
+    ngx_conf_t *cf, ngx_str_t *name);
+static ngx_int_t ngx_http_recovery_policy_finish(ngx_conf_t *cf,
+    ngx_http_recovery_policy_t *policy);
+static ngx_int_t ngx_http_recovery_policy_subjects(ngx_conf_t *cf,
+    ngx_http_recovery_policy_t *policy);
+static void ngx_http_recovery_policy_cleanup(void *data);
+
+
+char *
+ngx_http_recovery_set_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recovery_main_conf_t *rmcf = conf;
+
+    char                         *rv;
+    ngx_str_t                    *value;
+    ngx_conf_t                    save;
+    ngx_http_recovery_policy_t   *policy, **slot;
+
+    value = cf->args->elts;
+
+    if (!rcv_name_valid(ngx_http_recovery_str(&value[1]))) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"recovery_policy\": invalid name \"%V\", it must "
+                           "be 1 to %d letters, digits, \"_\", \"-\" or "
+                           "\".\" and start with a letter or a digit",
+                           &value[1], RCV_NAME_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_recovery_policy_find(rmcf, &value[1]) != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"recovery_policy %V\" is duplicate, a policy "
+                           "must be defined once", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    policy = ngx_http_recovery_policy_create(cf, &value[1]);
+    if (policy == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    slot = ngx_array_push(&rmcf->policies);
+    if (slot == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *slot = policy;
+
+    save = *cf;
+    cf->handler = ngx_http_recovery_policy_line;
+    cf->handler_conf = policy;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (ngx_http_recovery_policy_finish(cf, policy) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recovery_policy_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                         err[RCV_ERROR_MAX];
+    ngx_str_t                   *value;
+    rcv_str_t                    words[NGX_HTTP_RECOVERY_WORDS_MAX];
+    ngx_uint_t                   i;
+    ngx_http_recovery_policy_t  *policy;
+
+    policy = cf->handler_conf;
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[0].data, "include") == 0) {
+        return ngx_conf_include(cf, cmd, conf);
+    }
+
+    if (cf->args->nelts > NGX_HTTP_RECOVERY_WORDS_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" in recovery_policy \"%V\" has %ui "
+                           "parameters, at most %d are allowed",
+                           &value[0], &policy->name, cf->args->nelts - 1,
+                           NGX_HTTP_RECOVERY_WORDS_MAX - 1);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < cf->args->nelts; i++) {
+        words[i] = ngx_http_recovery_str(&value[i]);
+    }
+
+    if (rcv_policy_line(policy->core, words, (unsigned) cf->args->nelts,
+                        err, sizeof(err))
+        != 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in recovery_policy \"%V\"", err,
+                           &policy->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_strcmp(value[0].data, "cohort") == 0
+        || ngx_strcmp(value[0].data, "retries") == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\" in recovery_policy \"%V\" is checked but "
+                           "has no effect in this version",
+                           &value[0], &policy->name);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_recovery_policy_t *
+ngx_http_recovery_policy_create(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_recovery_policy_t  *policy;
+
+    policy = ngx_pcalloc(cf->pool, sizeof(ngx_http_recovery_policy_t));
+    if (policy == NULL) {
+        return NULL;
+    }
+
+    policy->core = ngx_pcalloc(cf->pool, sizeof(rcv_policy_t));
+    if (policy->core == NULL) {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    policy->name = *name;
+    rcv_policy_init(policy->core, ngx_http_recovery_str(name));
+
+    cln->handler = ngx_http_recovery_policy_cleanup;
+    cln->data = policy->core;
+
+    return policy;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_policy_finish(ngx_conf_t *cf,
+    ngx_http_recovery_policy_t *policy)
+{
+    char  err[RCV_ERROR_MAX];
+
+    if (rcv_policy_finish(policy->core, err, sizeof(err)) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in recovery_policy \"%V\"", err,
+                           &policy->name);
+        return NGX_ERROR;
+    }
+
+    return ngx_http_recovery_policy_subjects(cf, policy);
+}
+
+
+/* Strings with variables -> nginx's compiled form, one each. */
+
+static ngx_int_t
+ngx_http_recovery_policy_subjects(ngx_conf_t *cf,
+    ngx_http_recovery_policy_t *policy)
+{
+    ngx_str_t                          text;
+    ngx_uint_t                         i;
+    rcv_policy_t                      *core;
+    ngx_http_compile_complex_value_t   ccv;
+
+    core = policy->core;
+
+    policy->subjects = ngx_pcalloc(cf->pool, ngx_max(core->nsubjects, 1)
+                                             * sizeof(
+                                                 ngx_http_complex_value_t));
+    if (policy->subjects == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < core->nsubjects; i++) {
+        text.data = (u_char *) core->subjects[i].text.data;
+        text.len = core->subjects[i].text.len;
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &text;
+        ccv.complex_value = &policy->subjects[i];
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_recovery_policy_cleanup(void *data)
+{
+    rcv_policy_free(data);
+}
+
+
+ngx_http_recovery_policy_t *
+ngx_http_recovery_policy_find(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_str_t *name)
+{
+    ngx_uint_t                    i;
+    ngx_http_recovery_policy_t  **policies;
+
+    policies = rmcf->policies.elts;
+
+    for (i = 0; i < rmcf->policies.nelts; i++) {
+        if (policies[i]->name.len == name->len
+            && ngx_memcmp(policies[i]->name.data, name->data, name->len) == 0)
+        {
+            return policies[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_recovery_policy_t *
+ngx_http_recovery_policy_default(ngx_conf_t *cf,
+    ngx_http_recovery_main_conf_t *rmcf)
+{
+    ngx_http_recovery_policy_t  *policy, **slot;
+
+    static ngx_str_t  name = ngx_string("default");
+
+    policy = ngx_http_recovery_policy_find(rmcf, &name);
+    if (policy != NULL) {
+        return policy;
+    }
+
+    policy = ngx_http_recovery_policy_create(cf, &name);
+    if (policy == NULL) {
+        return NULL;
+    }
+
+    slot = ngx_array_push(&rmcf->policies);
+    if (slot == NULL) {
+        return NULL;
+    }
+
+    *slot = policy;
+
+    if (ngx_http_recovery_policy_finish(cf, policy) != NGX_OK) {
+        return NULL;
+    }
+
+    return policy;
+}
+
+
+size_t
+ngx_http_recovery_policy_names(ngx_http_recovery_main_conf_t *rmcf,
+    u_char *buf)
+{
+    u_char                       *p;
+    ngx_uint_t                    i;
+    ngx_http_recovery_policy_t  **policies;
+
+    p = buf;
+    policies = rmcf->policies.elts;
+
+    for (i = 0; i < rmcf->policies.nelts; i++) {
+        p = ngx_slprintf(p, buf + NGX_HTTP_RECOVERY_LIST_MAX, "%s\"%V\"",
+                         i ? ", " : "", &policies[i]->name);
+    }
+
+    return (size_t) (p - buf);
+}

@@ -1,0 +1,336 @@
+
+/*
+ * What came of it: attempts of a request -> results of its backends.
+ *
+ * r->upstream_states is the source of truth, read with care (each case is a
+ * row of t/observe.t):
+ *
+ *   - one entry for each attempt, since proxy_next_upstream makes several
+ *   - an entry without a peer separates two rounds, such as a proxy_pass and
+ *     the error_page behind it, which may go to different services
+ *   - "no live upstreams" is an entry too, named after the group: nobody was
+ *     asked, so it proves nothing
+ *   - status 0 is no status: the client left, or the attempt was dropped
+ *   - a cache hit has no entry at all
+ *   - subrequests have lists of their own
+ */
+
+#include "ngx_http_recovery.h"
+
+
+static ngx_uint_t ngx_http_recovery_walk(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx, ngx_array_t *states, ngx_uint_t from,
+    ngx_array_t *backends);
+static ngx_int_t ngx_http_recovery_result(ngx_http_request_t *r,
+    ngx_http_upstream_state_t *state);
+static ngx_uint_t ngx_http_recovery_nobody_asked(ngx_http_request_t *r,
+    ngx_http_upstream_state_t *state);
+static void ngx_http_recovery_own_status(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx);
+static void ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx,
+    ngx_array_t *backends, rcv_result_t result, ngx_msec_t latency_ms);
+static ngx_uint_t ngx_http_recovery_concerns(
+    ngx_http_recovery_decision_t *decision, ngx_array_t *backends);
+
+
+#define NGX_HTTP_RECOVERY_NO_TIME  ((ngx_msec_t) -1)
+
+
+ngx_int_t
+ngx_http_recovery_log_handler(ngx_http_request_t *r)
+{
+    ngx_http_recovery_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_recovery_ctx(r);
+
+    if (ctx != NULL) {
+        ngx_http_recovery_observe(r, ctx);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_recovery_observe(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_uint_t                       i;
+    ngx_http_recovery_subrequest_t  *sub;
+
+    if (ctx->observed) {
+        return;
+    }
+
+    ctx->observed = 1;
+
+    (void) ngx_http_recovery_walk(r, ctx, r->upstream_states,
+                                  ctx->states_seen, NULL);
+
+    if (ctx->subrequests != NULL) {
+        sub = ctx->subrequests->elts;
+
+        for (i = 0; i < ctx->subrequests->nelts; i++) {
+            (void) ngx_http_recovery_walk(sub[i].request, ctx,
+                                          sub[i].request->upstream_states, 0,
+                                          sub[i].backends);
+        }
+
+    } else if (r->upstream == NULL && r->upstream_states == NULL) {
+        ngx_http_recovery_own_status(r, ctx);
+    }
+}
+
+
+void
+ngx_http_recovery_leave(ngx_http_request_t *r)
+{
+    ngx_uint_t                i;
+    ngx_http_recovery_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return;
+    }
+
+    ctx = ngx_http_recovery_ctx(r);
+
+    if (ctx == NULL) {
+        return;
+    }
+
+    ctx->states_seen = ngx_http_recovery_walk(r, ctx, r->upstream_states,
+                                              ctx->states_seen, NULL);
+
+    for (i = 0; i < ctx->ndecisions; i++) {
+        ctx->decisions[i].active = 0;
+    }
+}
+
+
+void
+ngx_http_recovery_subrequest(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends)
+{
+    ngx_uint_t                       i;
+    ngx_http_recovery_subrequest_t  *sub;
+
+    if (ctx->subrequests == NULL) {
+        ctx->subrequests = ngx_array_create(r->main->pool, 4,
+                                   sizeof(ngx_http_recovery_subrequest_t));
+        if (ctx->subrequests == NULL) {
+            return;
+        }
+    }
+
+    sub = ctx->subrequests->elts;
+
+    for (i = 0; i < ctx->subrequests->nelts; i++) {
+        if (sub[i].request == r) {
+            sub[i].backends = backends;
+            return;
+        }
+    }
+
+    sub = ngx_array_push(ctx->subrequests);
+
+    if (sub != NULL) {
+        sub->request = r;
+        sub->backends = backends;
+    }
+}
+
+
+/*
+ * Counts the attempts from an index on, for the backends given, or for those
+ * that the main request stands on now.  Returns the index after the last.
+ */
+
+static ngx_uint_t
+ngx_http_recovery_walk(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
+    ngx_array_t *states, ngx_uint_t from, ngx_array_t *backends)
+{
+    ngx_int_t                   result;
+    ngx_uint_t                  i;
+    ngx_msec_t                  latency_ms;
+    ngx_http_upstream_state_t  *state;
+
+    if (states == NULL) {
+        return from;
+    }
+
+    state = states->elts;
+
+    for (i = from; i < states->nelts; i++) {
+        result = ngx_http_recovery_result(r, &state[i]);
+
+        if (result == NGX_DECLINED) {
+            continue;
+        }
+
+        latency_ms = state[i].header_time != NGX_HTTP_RECOVERY_NO_TIME
+                     ? state[i].header_time : state[i].response_time;
+
+        if (latency_ms == NGX_HTTP_RECOVERY_NO_TIME) {
+            latency_ms = 0;
+        }
+
+        ngx_http_recovery_count(ctx, backends, (rcv_result_t) result,
+                                latency_ms);
+    }
+
+    return states->nelts;
+}
+
+
+/* NGX_DECLINED: proves nothing. */
+
+static ngx_int_t
+ngx_http_recovery_result(ngx_http_request_t *r,
+    ngx_http_upstream_state_t *state)
+{
+    if (state->peer == NULL || state->status == 0
+        || state->status == NGX_HTTP_CLIENT_CLOSED_REQUEST)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (state->status < NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        return RCV_RESULT_OK;
+    }
+
+    if (state->header_time == NGX_HTTP_RECOVERY_NO_TIME) {
+
+        if (state->status == NGX_HTTP_GATEWAY_TIME_OUT) {
+            return RCV_RESULT_TIMEOUT;
+        }
+
+        if (ngx_http_recovery_nobody_asked(r, state)) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return RCV_RESULT_ERROR;
+}
+
+
+/*
+ * nginx had no live server to ask and noted the name of the group as peer.
+ * The round may be over, so the group is looked for among all.
+ */
+
+static ngx_uint_t
+ngx_http_recovery_nobody_asked(ngx_http_request_t *r,
+    ngx_http_upstream_state_t *state)
+{
+    ngx_uint_t                       i;
+    ngx_http_upstream_srv_conf_t   **uscfp;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    if (state->status != NGX_HTTP_BAD_GATEWAY
+        || state->connect_time != NGX_HTTP_RECOVERY_NO_TIME)
+    {
+        return 0;
+    }
+
+    umcf = ngx_http_get_module_main_conf(r, ngx_http_upstream_module);
+    uscfp = umcf->upstreams.elts;
+
+    for (i = 0; i < umcf->upstreams.nelts; i++) {
+
+        if (uscfp[i]->host.len == state->peer->len
+            && ngx_strncmp(uscfp[i]->host.data, state->peer->data,
+                           state->peer->len)
+               == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * A location without an upstream (files, an embedded language) is a backend
+ * too, and the response is its work.  An answer of the 4xx kind is none: it
+ * may come from access rules, long before any work was done.
+ */
+
+static void
+ngx_http_recovery_own_status(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+    ngx_msec_t  latency_ms;
+
+    status = r->err_status ? r->err_status : r->headers_out.status;
+    latency_ms = ngx_current_msec - ctx->start_ms;
+
+    if (status >= NGX_HTTP_OK && status < NGX_HTTP_BAD_REQUEST) {
+        ngx_http_recovery_count(ctx, NULL, RCV_RESULT_OK, latency_ms);
+
+    } else if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        ngx_http_recovery_count(ctx, NULL, RCV_RESULT_ERROR, latency_ms);
+    }
+}
+
+
+static void
+ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends,
+    rcv_result_t result, ngx_msec_t latency_ms)
+{
+    uint64_t                       word;
+    ngx_uint_t                     i;
+    ngx_http_recovery_record_t    *record;
+    ngx_http_recovery_decision_t  *decision;
+
+    for (i = 0; i < ctx->ndecisions; i++) {
+        decision = &ctx->decisions[i];
+
+        if (decision->outcome == RCV_OUTCOME_SHED
+            || !ngx_http_recovery_concerns(decision, backends))
+        {
+            continue;
+        }
+
+        record = decision->backend->record;
+
+        rcv_add(&record->results[result], 1);
+        rcv_add(&record->latency[rcv_latency_bucket(latency_ms)], 1);
+        rcv_add(&record->latency_sum_us, (uint64_t) latency_ms * 1000);
+
+        /* what an earlier phase let in says nothing of this one */
+
+        word = rcv_load(&record->gate.word);
+
+        if (rcv_gate_unpack(word).epoch == decision->ticket.epoch) {
+            rcv_add(&record->evidence[result], 1);
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_recovery_concerns(ngx_http_recovery_decision_t *decision,
+    ngx_array_t *backends)
+{
+    ngx_uint_t                     i;
+    ngx_http_recovery_backend_t  **backend;
+
+    if (backends == NULL) {
+        return decision->active;
+    }
+
+    backend = backends->elts;
+
+    for (i = 0; i < backends->nelts; i++) {
+        if (backend[i] == decision->backend) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
