@@ -1,7 +1,6 @@
 
-#include "tick.h"
+#include "turn.h"
 #include "allow.h"
-#include "controller.h"
 #include "phase.h"
 #include "ramp.h"
 #include "reference.h"
@@ -9,32 +8,6 @@
 
 
 #define RCV_EPOCH_MASK  0xffffu
-
-/* A force that shut for less has kept nobody out worth speaking of. */
-#define RCV_FORCE_BRIEF_MS  1000
-
-
-/* One tick on its way through this file. */
-
-typedef struct {
-    rcv_state_t         *state;
-    const rcv_policy_t  *policy;
-    const rcv_limits_t  *limits;
-    const rcv_window_t  *window;
-    rcv_tick_t          *out;
-
-    uint64_t             now_ms;
-    uint64_t             dt_ms;         /* of progress */
-
-    rcv_effective_t      effective;
-    unsigned             recovering;    /* said for the first time */
-    unsigned             lost;          /* the signal, in this tick */
-    unsigned             back;          /* it was lost until now */
-    unsigned             entered;       /* the phase is new in this tick */
-
-    rcv_control_facts_t  facts;
-    rcv_verdict_t        verdict;
-} rcv_turn_t;
 
 
 void
@@ -71,8 +44,8 @@ rcv_state_init(rcv_state_t *state, const rcv_policy_t *policy,
 }
 
 
-static void
-turn_event(rcv_turn_t *turn, rcv_phase_t from, rcv_why_t why)
+void
+rcv_turn_event(rcv_turn_t *turn, rcv_phase_t from, rcv_why_t why)
 {
     rcv_change_t  *change;
 
@@ -90,10 +63,9 @@ turn_event(rcv_turn_t *turn, rcv_phase_t from, rcv_why_t why)
 }
 
 
-/* from_ppm: where a ramp begins; 0: where its schedule does. */
-
-static void
-turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why, uint32_t from_ppm)
+void
+rcv_turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why,
+    uint32_t from_ppm)
 {
     rcv_phase_t   from;
     rcv_state_t  *state;
@@ -130,7 +102,7 @@ turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why, uint32_t from_ppm)
     }
 
     turn->entered = 1;
-    turn_event(turn, from, why);
+    rcv_turn_event(turn, from, why);
 }
 
 
@@ -177,90 +149,6 @@ turn_facts(rcv_turn_t *turn)
 }
 
 
-/*
- * A force that let less in than the phase below would have: behind it caches
- * went cold and users waited, so what follows begins where the force was.
- */
-
-static void
-turn_force_ended(rcv_turn_t *turn)
-{
-    uint32_t      from_ppm;
-    rcv_state_t  *state;
-
-    state = turn->state;
-
-    if (state->force_ms < RCV_FORCE_BRIEF_MS
-        || state->phase == RCV_PHASE_DOWN
-        || state->phase == RCV_PHASE_PROBING)
-    {
-        return;
-    }
-
-    if (rcv_allow_shut(state)) {
-        turn_enter(turn, RCV_PHASE_PROBING, RCV_WHY_FORCE_ENDED, 0);
-        return;
-    }
-
-    if (state->force != RCV_FORCE_LEVEL) {
-        return;
-    }
-
-    from_ppm = state->forced_ppm;
-
-    if (state->phase == RCV_PHASE_UP
-        || state->phase == RCV_PHASE_VERIFYING
-        || state->control.level_ppm > from_ppm)
-    {
-        turn_enter(turn, RCV_PHASE_RAMPING, RCV_WHY_FORCE_ENDED, from_ppm);
-    }
-}
-
-
-static void
-turn_force(rcv_turn_t *turn)
-{
-    unsigned      changed;
-    rcv_state_t  *state;
-    rcv_force_t   force;
-
-    state = turn->state;
-    force = rcv_signal_force(&state->signal, turn->now_ms);
-    changed = (force != state->force);
-
-    state->force_ms = (uint32_t) rcv_min(rcv_add_sat(state->force_ms,
-                                                     turn->window->dt_ms),
-                                         UINT32_MAX);
-
-    if (changed && state->force != RCV_FORCE_NONE) {
-        turn_force_ended(turn);
-    }
-
-    if (changed) {
-        state->force = (uint8_t) force;
-        state->force_ms = 0;
-    }
-
-    if (force == RCV_FORCE_LEVEL
-        && (changed || state->forced_ppm != state->signal.force_ppm))
-    {
-        state->forced_ppm = state->signal.force_ppm;
-        changed = 1;
-    }
-
-    if (!changed) {
-        return;
-    }
-
-    if (force != RCV_FORCE_NONE) {
-        turn_event(turn, (rcv_phase_t) state->phase, RCV_WHY_FORCED);
-
-    } else if (!turn->entered) {
-        turn_event(turn, (rcv_phase_t) state->phase, RCV_WHY_FORCE_ENDED);
-    }
-}
-
-
 /* Only demand may decide what is learned as normal. */
 
 static void
@@ -280,173 +168,6 @@ turn_learn(rcv_turn_t *turn)
     }
 
     rcv_reference_apply(state, turn->limits);
-}
-
-
-static void
-turn_probes(rcv_turn_t *turn)
-{
-    rcv_state_t  *state;
-
-    state = turn->state;
-
-    if (rcv_window_bad(turn->window) != 0) {
-        state->good_row = 0;
-        rcv_state_why(state, RCV_WHY_PROBE_FAILED, turn->now_ms);
-        return;
-    }
-
-    state->good_row =
-        (uint32_t) rcv_min(rcv_add_sat(state->good_row,
-                                       turn->window->results[RCV_RESULT_OK]),
-                           UINT32_MAX);
-
-    if (state->stale) {
-        rcv_state_why(state, RCV_WHY_STALE, turn->now_ms);
-    }
-}
-
-
-/*
- * Is this a tick in which the ramp had nothing left to give?  What an
- * operator's limit sheds does not count against it, once the schedule is at
- * its end.
- */
-
-static int
-turn_ramp_satisfied(const rcv_turn_t *turn)
-{
-    unsigned            reached, calm, bound;
-    const rcv_state_t  *state;
-
-    state = turn->state;
-
-    reached = (state->control.level_ppm
-               >= rcv_min(turn->facts.ceiling_ppm, RCV_PPM));
-
-    calm = (turn->window->shed_rate == 0);
-
-    bound = (state->health == RCV_HEALTH_DEGRADED
-             || rcv_window_shed(turn->window) > turn->window->shed_rate);
-
-    if (state->reference_milli == 0) {
-        return calm || (reached && bound);
-    }
-
-    return reached && (calm || bound);
-}
-
-
-static void
-turn_ramp_why(rcv_turn_t *turn, uint32_t level_before_ppm)
-{
-    rcv_why_t     why;
-    rcv_state_t  *state;
-
-    state = turn->state;
-
-    if (turn->verdict == RCV_VERDICT_RISE) {
-
-        if (state->control.level_ppm == level_before_ppm) {
-            return;
-        }
-
-        why = RCV_WHY_SCHEDULE;
-
-    } else if (turn->verdict == RCV_VERDICT_ERRORS) {
-        why = RCV_WHY_ERRORS;
-
-    } else if (state->force != RCV_FORCE_NONE) {
-        why = RCV_WHY_FORCED;
-
-    } else if (state->stale) {
-        why = RCV_WHY_STALE;
-
-    } else {
-        why = RCV_WHY_NO_EVIDENCE;
-    }
-
-    rcv_state_why(state, why, turn->now_ms);
-}
-
-
-static void
-turn_ramp(rcv_turn_t *turn)
-{
-    uint32_t      level_ppm;
-    rcv_state_t  *state;
-
-    state = turn->state;
-    level_ppm = state->control.level_ppm;
-
-    turn->verdict = rcv_control_tick(&state->control, turn->policy,
-                                     &turn->facts, turn->window);
-
-    if (turn->verdict == RCV_VERDICT_RELAPSE) {
-        return;
-    }
-
-    turn_ramp_why(turn, level_ppm);
-
-    if (turn->verdict == RCV_VERDICT_HOLD) {
-        return;
-    }
-
-    if (turn->verdict == RCV_VERDICT_RISE && turn_ramp_satisfied(turn)) {
-        state->good_row++;
-
-    } else {
-        state->good_row = 0;
-    }
-}
-
-
-/*
- * What the backend delivered since the last tick.  Results that come in
- * behind a closed gate were let in before it and prove nothing about now.
- */
-
-static void
-turn_evidence(rcv_turn_t *turn)
-{
-    rcv_state_t  *state;
-
-    state = turn->state;
-
-    if (turn->entered || rcv_allow_shut(state)) {
-        return;
-    }
-
-    switch (state->phase) {
-
-    case RCV_PHASE_DEGRADED:
-        state->control.level_ppm =
-            (uint32_t) rcv_min(state->control.level_ppm,
-                               rcv_allow_health_ppm(state));
-        break;
-
-    case RCV_PHASE_PROBING:
-        turn_probes(turn);
-        break;
-
-    case RCV_PHASE_RAMPING:
-        turn_ramp(turn);
-        break;
-
-    case RCV_PHASE_VERIFYING:
-
-        if (!turn->facts.hold) {
-            state->verified_ms =
-                (uint32_t) rcv_min(rcv_add_sat(state->verified_ms,
-                                               turn->dt_ms),
-                                   UINT32_MAX);
-        }
-
-        break;
-
-    default:
-        break;
-    }
 }
 
 
@@ -478,14 +199,14 @@ turn_phase(rcv_turn_t *turn)
     next = rcv_phase_next(&facts, &why);
 
     if (next != facts.phase) {
-        turn_enter(turn, next, why, (facts.phase == RCV_PHASE_DEGRADED)
+        rcv_turn_enter(turn, next, why, (facts.phase == RCV_PHASE_DEGRADED)
                                     ? state->control.level_ppm : 0);
 
     } else if (turn->lost) {
-        turn_event(turn, facts.phase, RCV_WHY_SIGNAL_LOST);
+        rcv_turn_event(turn, facts.phase, RCV_WHY_SIGNAL_LOST);
 
     } else if (turn->back) {
-        turn_event(turn, facts.phase, RCV_WHY_SIGNAL_BACK);
+        rcv_turn_event(turn, facts.phase, RCV_WHY_SIGNAL_BACK);
     }
 }
 
@@ -583,10 +304,10 @@ rcv_tick(rcv_state_t *state, const rcv_policy_t *policy,
 
     turn_hear(&turn);
     turn_facts(&turn);
-    turn_force(&turn);
+    rcv_turn_force(&turn);
     turn_facts(&turn);
     turn_learn(&turn);
-    turn_evidence(&turn);
+    rcv_turn_evidence(&turn);
     turn_phase(&turn);
     turn_forecast(&turn);
     turn_publish(&turn);
