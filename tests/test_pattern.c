@@ -180,6 +180,26 @@ test_limits(void **state)
 }
 
 
+/* A subject that PCRE2's own limit, of ten million, would let through. */
+
+static void
+test_own_limit(void **state)
+{
+    rcv_pattern_t  *pattern;
+
+    (void) state;
+
+    pattern = compile("^(x+x+)+y$", 0);
+
+    assert_int_equal(rcv_pattern_match(pattern, str("xxxxxyz")),
+                     RCV_PATTERN_NO);
+    assert_int_equal(rcv_pattern_match(pattern, str("xxxxxxxxxxxxxxxxxxyz")),
+                     RCV_PATTERN_LIMIT);
+
+    rcv_pattern_free(pattern);
+}
+
+
 /*
  * Cut off at the bound, "x$" would match where the whole subject does not: a
  * longer subject is not decided at all.
@@ -251,6 +271,7 @@ main(void)
         cmocka_unit_test(test_match),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_own_limit),
         cmocka_unit_test(test_long_subject),
         cmocka_unit_test(test_bytes)
     };

@@ -755,7 +755,6 @@ test_messages(void **state)
 {
     char       err[RCV_ERROR_MAX];
     size_t     size;
-    unsigned   i;
     rcv_str_t  words[2] = { { "ramp", 4 }, { "from=\033[1m\n\0\177", 12 } };
     rcv_str_t  verb = { "ramped", 4 };
 
@@ -784,31 +783,47 @@ test_messages(void **state)
         assert_non_null(memchr(err, '\0', size));
         assert_int_equal(err[size], '!');
     }
+}
 
-    /* the longest list */
 
-    (void) memset(err, 0, sizeof(err));
-    rcv_policy_init(&policy, str("test"));
+/* Names of every length: the list of classes is whole, or ends with "...". */
 
-    for (i = 0; i < RCV_CLASSES_MAX; i++) {
-        static char  names[RCV_CLASSES_MAX][RCV_NAME_MAX];
+static void
+test_long_lists(void **state)
+{
+    char         err[RCV_ERROR_MAX];
+    size_t       len;
+    unsigned     i;
+    rcv_str_t    line[] = { str("class"), { NULL, 0 } };
+    rcv_str_t    match[] = { str("match"), str(LONG_WORD), str("$uri"),
+                             str("="), str("/") };
+    static char  names[RCV_CLASSES_MAX][RCV_NAME_MAX];
 
-        memset(names[i], 'a' + (char) i, RCV_NAME_MAX);
-        words[0] = str("class");
-        words[1].data = names[i];
-        words[1].len = RCV_NAME_MAX;
-        assert_int_equal(rcv_policy_line(&policy, words, 2, err,
-                                         sizeof(err)), 0);
-    }
+    (void) state;
 
-    {
-        rcv_str_t  match[] = { str("match"), str(LONG_WORD), str("$uri"),
-                               str("="), str("/") };
+    for (len = 1; len <= RCV_NAME_MAX; len++) {
+        rcv_policy_init(&policy, str("test"));
+
+        for (i = 0; i < RCV_CLASSES_MAX; i++) {
+            memset(names[i], 'a' + (char) i, len);
+            line[1] = (rcv_str_t) { names[i], len };
+            assert_int_equal(rcv_policy_line(&policy, line, 2, err,
+                                             sizeof(err)), 0);
+        }
 
         assert_int_equal(rcv_policy_line(&policy, match, 5, err,
                                          sizeof(err)), -1);
-        assert_non_null(strstr(err, "cccc\", ..."));
-        assert_null(strstr(err, "dddd"));
+        assert_non_null(strstr(err, "must be one of \"a"));
+
+        /* 16 names of 11 bytes with quotes and commas take 238 bytes */
+
+        if (len <= 11) {
+            assert_int_equal(err[strlen(err) - 2], 'p');
+
+        } else {
+            assert_string_equal(err + strlen(err) - 6, "\", ...");
+            assert_null(strchr(strstr(err, "one of"), 'p'));
+        }
     }
 }
 
@@ -830,7 +845,8 @@ main(void)
         cmocka_unit_test(test_trusts),
         cmocka_unit_test(test_client_chosen),
         cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_messages)
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_long_lists)
     };
 
     return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
