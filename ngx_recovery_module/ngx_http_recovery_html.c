@@ -66,7 +66,7 @@ static const ngx_str_t  ngx_http_recovery_html_style = ngx_string(
 
 const ngx_str_t  ngx_http_recovery_html_policy = ngx_string(
     "default-src 'none'; "
-    "style-src 'sha256-t0K2pONDrQDsNJiSdovuBZ4G7p7dEEG9m8henMWIbx0='");
+    "style-src 'sha256-qlVVzPJmXNS/gwyys+LgVlQ9UzQV1EEJA1IBP5OsT5A='");
 
 
 void
