@@ -1,0 +1,78 @@
+
+/*
+ * Between the files of the leader: the lease and the timer (_leader.c), one
+ * backend's tick (_tick.c), what Redis says (_signal.c).
+ */
+
+#ifndef _NGX_HTTP_RECOVERY_LEADER_H_INCLUDED_
+#define _NGX_HTTP_RECOVERY_LEADER_H_INCLUDED_
+
+
+#include "ngx_http_recovery.h"
+
+
+/*
+ * What the leader remembers of one backend between two ticks: counters as
+ * they stood at the last one.  Private to the process: a new leader starts
+ * counting from where it finds them.
+ */
+
+typedef struct {
+    uint64_t                        tick_ms;
+    uint64_t                        offered[RCV_CLASSES_MAX];
+    uint64_t                        passed[RCV_CLASSES_MAX];
+    uint64_t                        shed[RCV_CLASSES_MAX];
+    uint64_t                        shed_rate;
+    uint64_t                        cost_milli;
+    uint64_t                        results[RCV_RESULTS];
+    uint64_t                        latency[RCV_LATENCY_BUCKETS];
+    uint64_t                        latency_sum_us;
+    uint64_t                        logged[RCV_REASONS];
+    unsigned                        bad;        /* fields, when last read */
+    unsigned                        quiet:1;
+} ngx_http_recovery_seen_t;
+
+
+struct ngx_http_recovery_leader_s {
+    ngx_http_recovery_main_conf_t  *main;
+    uint64_t                        identity;   /* in the lease */
+    ngx_event_t                     timer;
+    uint64_t                        housekept_ms;
+    uint64_t                        interval_ms;
+    ngx_http_recovery_redis_t      *redis;
+    ngx_http_recovery_seen_t       *seen;       /* one a backend */
+    ngx_pool_t                     *pool;
+};
+
+
+/* _leader.c: arms the timer for the pace that the backends need now */
+void ngx_http_recovery_leader_schedule(ngx_http_recovery_leader_t *leader);
+
+
+/* _tick.c */
+
+/*
+ * One backend's tick.  A signal given is one that has just been read; it
+ * becomes part of the state with the tick that acts on it.
+ */
+void ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
+    ngx_uint_t i, const rcv_signal_t *signal);
+
+/* Takes note of all counters, so that the first tick counts from here. */
+void ngx_http_recovery_backend_begin(ngx_http_recovery_leader_t *leader,
+    ngx_uint_t i);
+
+/* Once a second: one line instead of one for each shed request. */
+void ngx_http_recovery_summary(ngx_http_recovery_leader_t *leader,
+    ngx_uint_t i);
+
+
+static ngx_inline ngx_http_recovery_backend_t *
+ngx_http_recovery_led_backend(ngx_http_recovery_leader_t *leader,
+    ngx_uint_t i)
+{
+    return ((ngx_http_recovery_backend_t **) leader->main->backends.elts)[i];
+}
+
+
+#endif /* _NGX_HTTP_RECOVERY_LEADER_H_INCLUDED_ */

@@ -1,0 +1,122 @@
+
+/*
+ * The signal's door: fields that Redis holds of a backend -> its state.
+ */
+
+#include "ngx_http_recovery_leader.h"
+
+
+static void ngx_http_recovery_bad_fields(ngx_http_recovery_leader_t *leader,
+    ngx_uint_t i, const rcv_fields_t *fields, unsigned bad);
+static void ngx_http_recovery_text(char *to, rcv_str_t from);
+
+
+void
+ngx_http_recovery_leader_fields(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_uint_t i, const rcv_fields_t *fields, uint64_t unix_s)
+{
+    unsigned                      bad;
+    rcv_state_t                   state;
+    rcv_signal_t                  signal;
+    ngx_http_recovery_leader_t   *leader;
+    ngx_http_recovery_backend_t  *backend;
+
+    leader = rmcf->leader;
+
+    if (leader == NULL || i >= rmcf->backends.nelts) {
+        return;
+    }
+
+    backend = ngx_http_recovery_led_backend(leader, i);
+
+    (void) ngx_http_recovery_state_read(backend->record, &state);
+
+    signal = state.signal;
+    bad = rcv_signal_update(&signal, fields, unix_s, ngx_current_msec);
+
+    ngx_http_recovery_bad_fields(leader, i, fields, bad);
+
+    if (!(bad & (1u << RCV_FIELD_EPOCH))) {
+        ngx_http_recovery_text(backend->record->by,
+                               fields->value[RCV_FIELD_BY]);
+        ngx_http_recovery_text(backend->record->reason,
+                               fields->value[RCV_FIELD_REASON]);
+    }
+
+    if (ngx_memcmp(&signal, &state.signal, sizeof(rcv_signal_t)) != 0) {
+        ngx_http_recovery_backend_tick(leader, i, &signal);
+
+        if (!leader->seen[i].quiet && leader->interval_ms != RCV_TICK_MS) {
+            ngx_http_recovery_leader_schedule(leader);
+        }
+    }
+}
+
+
+void
+ngx_http_recovery_leader_heard(ngx_http_recovery_main_conf_t *rmcf)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    rcv_store(&rmcf->zone->redis_last_success_unix_ms,
+              (uint64_t) tp->sec * 1000 + tp->msec);
+    rcv_store(&rmcf->zone->redis_last_success_ms,
+              (uint64_t) ngx_max(ngx_current_msec, 1));
+}
+
+
+/* A bad value is counted and logged when it appears, not at every poll. */
+
+static void
+ngx_http_recovery_bad_fields(ngx_http_recovery_leader_t *leader,
+    ngx_uint_t i, const rcv_fields_t *fields, unsigned bad)
+{
+    u_char                       *p, text[RCV_TEXT_MAX];
+    ngx_uint_t                    f;
+    const rcv_str_t              *value;
+    ngx_http_recovery_seen_t     *seen;
+    ngx_http_recovery_backend_t  *backend;
+
+    seen = &leader->seen[i];
+    backend = ngx_http_recovery_led_backend(leader, i);
+
+    for (f = 0; f < RCV_FIELDS; f++) {
+
+        if (!(bad & (1u << f)) || (seen->bad & (1u << f))) {
+            continue;
+        }
+
+        value = &fields->value[f];
+        p = ngx_cpymem(text, value->data ? value->data : "",
+                       ngx_min(value->len, sizeof(text)));
+
+        rcv_add(&leader->main->zone->redis_bad_values, 1);
+
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "recovery: backend \"%V\" keeps its last good state, "
+                      "redis has a bad \"%s\": \"%*s\"",
+                      &backend->name, rcv_field_names[f],
+                      (size_t) (p - text), text);
+    }
+
+    seen->bad = bad;
+}
+
+
+/* Display only: printable as it is, cut to what fits. */
+
+static void
+ngx_http_recovery_text(char *to, rcv_str_t from)
+{
+    size_t  i, len;
+
+    len = from.data ? ngx_min(from.len, RCV_TEXT_MAX) : 0;
+
+    for (i = 0; i < len; i++) {
+        to[i] = (u_char) from.data[i] < 0x20 ? ' ' : from.data[i];
+    }
+
+    ngx_memzero(to + len, RCV_TEXT_MAX + 1 - len);
+}

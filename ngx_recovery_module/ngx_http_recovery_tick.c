@@ -1,0 +1,237 @@
+
+/*
+ * The tick of one backend: counters of all workers -> window -> the core's
+ * decision -> state and gate.
+ */
+
+#include "ngx_http_recovery_leader.h"
+
+
+static void ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
+    ngx_http_recovery_seen_t *seen, rcv_window_t *window, uint64_t now);
+static uint64_t ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen);
+static void ngx_http_recovery_changes(ngx_http_recovery_backend_t *backend,
+    const rcv_tick_t *tick, ngx_http_recovery_by_t by);
+static uint64_t ngx_http_recovery_shed_total(
+    ngx_http_recovery_backend_t *backend, ngx_uint_t reason);
+
+
+void
+ngx_http_recovery_backend_begin(ngx_http_recovery_leader_t *leader,
+    ngx_uint_t i)
+{
+    ngx_uint_t                    reason;
+    rcv_window_t                  window;
+    ngx_http_recovery_seen_t     *seen;
+    ngx_http_recovery_backend_t  *backend;
+
+    seen = &leader->seen[i];
+    backend = ngx_http_recovery_led_backend(leader, i);
+
+    ngx_http_recovery_aggregate(backend, seen, &window, ngx_current_msec);
+
+    for (reason = 0; reason < RCV_REASONS; reason++) {
+        seen->logged[reason] = ngx_http_recovery_shed_total(backend, reason);
+    }
+}
+
+
+void
+ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
+    ngx_uint_t i, const rcv_signal_t *signal)
+{
+    uint64_t                      now, version;
+    rcv_tick_t                    tick;
+    rcv_state_t                   state;
+    rcv_source_t                  source;
+    rcv_window_t                  window;
+    ngx_http_recovery_zone_t     *zone;
+    ngx_http_recovery_seen_t     *seen;
+    ngx_http_recovery_backend_t  *backend;
+
+    backend = ngx_http_recovery_led_backend(leader, i);
+    seen = &leader->seen[i];
+    zone = leader->main->zone;
+    now = ngx_current_msec;
+
+    version = ngx_http_recovery_state_read(backend->record, &state);
+
+    if (signal != NULL) {
+        state.signal = *signal;
+    }
+
+    source.configured = (leader->main->redis != NULL);
+    source.heard = (rcv_load(&zone->redis_last_success_ms) != 0);
+    source.age_ms = rcv_since(now, rcv_load(&zone->redis_last_success_ms));
+
+    ngx_http_recovery_aggregate(backend, seen, &window, now);
+
+    rcv_tick(&state, backend->policy->core, &backend->limits, &source,
+             &window, now, &tick);
+
+    if (ngx_http_recovery_state_write(backend->record, version, &state)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    ngx_http_recovery_allowance_publish(backend->record, &tick, now);
+    ngx_http_recovery_changes(backend, &tick,
+                              signal != NULL ? NGX_HTTP_RECOVERY_BY_REDIS
+                                             : NGX_HTTP_RECOVERY_BY_SELF);
+
+    seen->quiet = tick.quiet;
+
+    ngx_log_debug6(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "recovery tick \"%V\": %s, offered %uL, passed %uL, "
+                   "results %uL, rate %uL",
+                   &backend->name, rcv_phase_names[state.phase],
+                   rcv_window_offered(&window), rcv_window_passed(&window),
+                   rcv_window_results(&window), tick.allowance.rate_milli);
+}
+
+
+/* Counters of all workers since the last tick. */
+
+static void
+ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
+    ngx_http_recovery_seen_t *seen, rcv_window_t *window, uint64_t now)
+{
+    uint64_t                     shed, dry_run, rate;
+    ngx_uint_t                   i, j;
+    ngx_http_recovery_class_t   *class;
+    ngx_http_recovery_record_t  *record;
+
+    record = backend->record;
+    rate = 0;
+
+    ngx_memzero(window, sizeof(rcv_window_t));
+
+    window->dt_ms = rcv_since(now, seen->tick_ms);
+    seen->tick_ms = now;
+
+    for (i = 0; i < backend->policy->core->nclasses; i++) {
+        class = ngx_http_recovery_record_class(record, i);
+
+        shed = 0;
+        for (j = 0; j < RCV_REASONS; j++) {
+            shed += rcv_load(&class->shed[j]);
+        }
+
+        dry_run = rcv_load(&class->shed_dry_run);
+        shed += dry_run;
+        rate += dry_run + rcv_load(&class->shed[RCV_REASON_RATE])
+                + rcv_load(&class->shed[RCV_REASON_IN_FLIGHT]);
+
+        window->shed[i] = ngx_http_recovery_delta(&shed, &seen->shed[i]);
+        window->passed[i] = ngx_http_recovery_delta(&class->passed,
+                                                    &seen->passed[i]);
+        window->offered[i] = window->passed[i] + window->shed[i];
+    }
+
+    window->shed_rate = ngx_http_recovery_delta(&rate, &seen->shed_rate);
+    window->cost_milli = ngx_http_recovery_delta(&record->cost_milli,
+                                                 &seen->cost_milli);
+
+    for (i = 0; i < RCV_RESULTS; i++) {
+        window->results[i] = ngx_http_recovery_delta(&record->evidence[i],
+                                                     &seen->results[i]);
+    }
+
+    for (i = 0; i < RCV_LATENCY_BUCKETS; i++) {
+        window->latency[i] = ngx_http_recovery_delta(&record->latency[i],
+                                                     &seen->latency[i]);
+    }
+
+    window->latency_sum_us = ngx_http_recovery_delta(&record->latency_sum_us,
+                                                     &seen->latency_sum_us);
+    window->in_flight = rcv_load(&record->gate.in_flight);
+}
+
+
+static uint64_t
+ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen)
+{
+    uint64_t  now, delta;
+
+    now = rcv_load(counter);
+    delta = rcv_since(now, *seen);
+    *seen = now;
+
+    return delta;
+}
+
+
+static void
+ngx_http_recovery_changes(ngx_http_recovery_backend_t *backend,
+    const rcv_tick_t *tick, ngx_http_recovery_by_t by)
+{
+    ngx_uint_t           i;
+    const rcv_change_t  *change;
+
+    for (i = 0; i < tick->nchanges; i++) {
+        change = &tick->changes[i];
+
+        ngx_http_recovery_event_add(backend->record, change, by);
+
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "recovery: backend \"%V\" %s -> %s: %s",
+                      &backend->name, rcv_phase_names[change->from],
+                      rcv_phase_names[change->to],
+                      rcv_why_texts[change->why]);
+    }
+}
+
+
+void
+ngx_http_recovery_summary(ngx_http_recovery_leader_t *leader, ngx_uint_t i)
+{
+    u_char                       *p, *last, text[256];
+    uint64_t                      n, shed, total;
+    ngx_uint_t                    reason;
+    ngx_http_recovery_seen_t     *seen;
+    ngx_http_recovery_backend_t  *backend;
+
+    backend = ngx_http_recovery_led_backend(leader, i);
+    seen = &leader->seen[i];
+    p = text;
+    last = text + sizeof(text);
+    total = 0;
+
+    for (reason = 0; reason < RCV_REASONS; reason++) {
+        shed = ngx_http_recovery_shed_total(backend, reason);
+        n = ngx_http_recovery_delta(&shed, &seen->logged[reason]);
+
+        if (n != 0) {
+            p = ngx_slprintf(p, last, "%s%s %uL", total ? ", " : "",
+                             rcv_reason_names[reason], n);
+            total += n;
+        }
+    }
+
+    if (total != 0) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "recovery: backend \"%V\" shed %uL requests in the "
+                      "last second: %*s",
+                      &backend->name, total, (size_t) (p - text), text);
+    }
+}
+
+
+static uint64_t
+ngx_http_recovery_shed_total(ngx_http_recovery_backend_t *backend,
+    ngx_uint_t reason)
+{
+    uint64_t                    shed;
+    ngx_uint_t                  i;
+    ngx_http_recovery_class_t  *class;
+
+    shed = 0;
+
+    for (i = 0; i < backend->policy->core->nclasses; i++) {
+        class = ngx_http_recovery_record_class(backend->record, i);
+        shed += rcv_load(&class->shed[reason]);
+    }
+
+    return shed;
+}
