@@ -58,7 +58,7 @@ my $n = 0;
 
 for my $row (@nasty) {
     my ($name, $text) = @$row;
-    my $percent = 10 + $n++;
+    my $percent = 11 + $n++;
 
     $t->redis('HSET', 'recovery:kv', 'force', "$percent%", 'force_until',
               time() + 1000, 'by', $text, 'reason', $text);
