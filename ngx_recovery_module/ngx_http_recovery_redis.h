@@ -1,0 +1,195 @@
+
+/*
+ * The Redis link, between its files: _link.c is one connection, _redis.c is
+ * both of them and what a failure leads to, _source.c has the commands and
+ * what replies mean, and knows no socket.
+ *
+ * There are two links.  "commands" goes through the servers in their order
+ * until one answers, "subscriber" follows it to the same address once a
+ * poll was answered there; a subscriber that fails harms nobody.
+ *
+ * A link goes up by steps, each of which may wait for a reply:
+ *
+ *     idle -> connect -> auth -> select -> ready
+ *
+ * (a handshake of TLS or the question after the role of a server is one more
+ * step in between).  Any failure at any step closes it and leads back to
+ * idle, where the timer waits for the next try.  Nothing is tried again in
+ * the same call: after _link_fail() the link has no connection until the
+ * event loop comes round.
+ *
+ * One timer per link: in idle the next try, with commands outstanding their
+ * deadline, else what the user of the link has asked for by _link_wait().
+ *
+ * Everything runs in one worker, on its event loop.  A call to the leader
+ * may end in _redis_destroy() of the very link that is calling: see "busy".
+ */
+
+#ifndef _NGX_HTTP_RECOVERY_REDIS_H_INCLUDED_
+#define _NGX_HTTP_RECOVERY_REDIS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_event_connect.h>
+#include <ngx_http.h>
+
+#include "ngx_http_recovery.h"
+#include "ngx_http_recovery_resp.h"
+
+
+#define NGX_HTTP_RECOVERY_REDIS_BACKOFF_MIN_MS  100
+#define NGX_HTTP_RECOVERY_REDIS_BACKOFF_MAX_MS  5000
+#define NGX_HTTP_RECOVERY_REDIS_STABLE_MS       5000
+#define NGX_HTTP_RECOVERY_REDIS_TURN_BYTES      32768
+#define NGX_HTTP_RECOVERY_REDIS_SAID_MAX        128
+
+
+typedef enum {
+    NGX_HTTP_RECOVERY_LINK_IDLE = 0,
+    NGX_HTTP_RECOVERY_LINK_CONNECT,
+    NGX_HTTP_RECOVERY_LINK_AUTH,
+    NGX_HTTP_RECOVERY_LINK_SELECT,
+    NGX_HTTP_RECOVERY_LINK_READY
+} ngx_http_recovery_link_step_t;
+
+
+/* Kinds of failure; a failure of the kind last logged is not logged again. */
+
+typedef enum {
+    NGX_HTTP_RECOVERY_FAILURE_NONE = 0,
+    NGX_HTTP_RECOVERY_FAILURE_CONNECT,
+    NGX_HTTP_RECOVERY_FAILURE_TIMEOUT,
+    NGX_HTTP_RECOVERY_FAILURE_CLOSED,
+    NGX_HTTP_RECOVERY_FAILURE_LATER,    /* LOADING and the like */
+    NGX_HTTP_RECOVERY_FAILURE_ANSWER,   /* any other error */
+    NGX_HTTP_RECOVERY_FAILURE_PROTOCOL,
+    NGX_HTTP_RECOVERY_FAILURE_DENIED
+} ngx_http_recovery_failure_t;
+
+
+typedef struct ngx_http_recovery_link_s    ngx_http_recovery_link_t;
+typedef struct ngx_http_recovery_source_s  ngx_http_recovery_source_t;
+
+
+/* What a link is used for.  Called on a link that is ready only. */
+
+typedef struct {
+    char                   *action;     /* for the log */
+    void                  (*ready)(ngx_http_recovery_link_t *link);
+    void                  (*reply)(ngx_http_recovery_link_t *link,
+                                const ngx_http_recovery_resp_value_t *value);
+    void                  (*due)(ngx_http_recovery_link_t *link);
+} ngx_http_recovery_link_use_t;
+
+
+/* One address to connect to. */
+
+typedef struct {
+    ngx_http_recovery_redis_server_t    *server;
+    ngx_addr_t                          *addr;
+} ngx_http_recovery_redis_target_t;
+
+
+struct ngx_http_recovery_link_s {
+    ngx_http_recovery_redis_t           *redis;
+    const ngx_http_recovery_link_use_t  *use;
+    void                                *dummy;
+    /* ident of the timer: after 3 pointers as in ngx_connection_t */
+    ngx_int_t                            ident;
+
+    ngx_event_t                          timer;
+    ngx_http_recovery_link_step_t        step;
+
+    ngx_connection_t                    *connection;    /* NULL: none */
+    ngx_http_recovery_resp_t            *resp;          /* in its pool */
+    ngx_buf_t                           *out;           /* in its pool */
+    ngx_uint_t                           outstanding;   /* replies */
+
+    ngx_uint_t                           target;
+    ngx_uint_t                           tries;
+    ngx_msec_t                           backoff_ms;
+    ngx_msec_t                           good_since_ms;
+    unsigned                             good:1;
+    u_char                              *reported;      /* per target */
+
+    ngx_log_t                            log;
+    ngx_log_t                            quiet;
+};
+
+
+struct ngx_http_recovery_redis_s {
+    ngx_http_recovery_main_conf_t       *main;
+    ngx_http_recovery_redis_conf_t      *conf;
+    ngx_pool_t                          *pool;
+    ngx_http_recovery_redis_target_t    *targets;
+    ngx_uint_t                           ntargets;
+    ngx_http_recovery_link_t             commands;
+    ngx_http_recovery_link_t             subscriber;
+    ngx_http_recovery_source_t          *source;
+    ngx_uint_t                           connects;
+    ngx_uint_t                           busy;      /* handlers on the stack */
+    unsigned                             stopped:1; /* shutting down */
+    unsigned                             dead:1;    /* free when not busy */
+};
+
+
+/* _link.c */
+
+ngx_int_t ngx_http_recovery_link_init(ngx_http_recovery_redis_t *redis,
+    ngx_http_recovery_link_t *link, const ngx_http_recovery_link_use_t *use,
+    ngx_log_t *log);
+
+/* What the link does now, for the log. */
+void ngx_http_recovery_link_action(ngx_http_recovery_link_t *link,
+    char *action);
+
+/*
+ * Sets the timer: the next try when idle, the deadline of what is
+ * outstanding, else when use->due is called.
+ */
+void ngx_http_recovery_link_wait(ngx_http_recovery_link_t *link,
+    ngx_msec_t ms);
+
+/* A command into the buffer.  NGX_ERROR: did not fit, the link has failed. */
+ngx_int_t ngx_http_recovery_link_command(ngx_http_recovery_link_t *link,
+    ngx_uint_t n, const ngx_str_t *words);
+
+/* Sends the buffer, and gives what is outstanding its deadline. */
+void ngx_http_recovery_link_send(ngx_http_recovery_link_t *link);
+
+/* A reply that was asked for; NGX_ERROR: it was not, the link has failed. */
+ngx_int_t ngx_http_recovery_link_expected(ngx_http_recovery_link_t *link,
+    const ngx_http_recovery_resp_value_t *value);
+
+/* Closes; stop also forgets back-off and tries. */
+void ngx_http_recovery_link_close(ngx_http_recovery_link_t *link);
+void ngx_http_recovery_link_stop(ngx_http_recovery_link_t *link);
+
+
+/* _redis.c */
+
+/* Closes, reports, and sees to the next try. */
+void ngx_http_recovery_link_fail(ngx_http_recovery_link_t *link,
+    ngx_http_recovery_failure_t failure, ngx_err_t err, const char *text);
+
+/* The same for an error reply. */
+void ngx_http_recovery_link_refused(ngx_http_recovery_link_t *link,
+    const ngx_http_recovery_resp_value_t *value);
+
+/* The link has done what it is there for. */
+void ngx_http_recovery_link_good(ngx_http_recovery_link_t *link);
+
+/* Both links down, for good. */
+void ngx_http_recovery_redis_stop(ngx_http_recovery_redis_t *redis);
+
+/* The end of every handler of an event, after redis->busy++. */
+void ngx_http_recovery_redis_leave(ngx_http_recovery_redis_t *redis);
+
+/* Does the reply begin with these words? */
+ngx_uint_t ngx_http_recovery_reply_starts(
+    const ngx_http_recovery_resp_value_t *value, const char *words);
+
+
+#endif /* _NGX_HTTP_RECOVERY_REDIS_H_INCLUDED_ */

@@ -1,0 +1,91 @@
+
+/*
+ * Replies of a server that is not trusted: bytes in, replies out.
+ *
+ * hiredis' reader does the protocol; this file says how much of it a reply
+ * may be, because the reader of hiredis 0.14 believes an array that claims
+ * 10^9 elements.  Replies are built in an arena of fixed size: no malloc per
+ * reply.  There is no nginx in here, so that tests and the fuzzer can run it
+ * alone.
+ *
+ * RESP2 only: what RESP3 added is refused as any other garbage is.
+ */
+
+#ifndef _NGX_HTTP_RECOVERY_RESP_H_INCLUDED_
+#define _NGX_HTTP_RECOVERY_RESP_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <stdint.h>
+
+
+#define NGX_HTTP_RECOVERY_RESP_BYTES     65536   /* of an unfinished reply */
+#define NGX_HTTP_RECOVERY_RESP_TEXT      4096    /* of a string: cut */
+#define NGX_HTTP_RECOVERY_RESP_ELEMENTS  16      /* of one array */
+#define NGX_HTTP_RECOVERY_RESP_DEPTH     2       /* arrays in each other */
+
+/* One root, its elements, and theirs. */
+#define NGX_HTTP_RECOVERY_RESP_VALUES                                         \
+    (1 + NGX_HTTP_RECOVERY_RESP_ELEMENTS                                      \
+     + NGX_HTTP_RECOVERY_RESP_ELEMENTS * NGX_HTTP_RECOVERY_RESP_ELEMENTS)
+
+
+typedef enum {
+    NGX_HTTP_RECOVERY_RESP_NIL = 0,
+    NGX_HTTP_RECOVERY_RESP_STRING,
+    NGX_HTTP_RECOVERY_RESP_STATUS,
+    NGX_HTTP_RECOVERY_RESP_ERROR,
+    NGX_HTTP_RECOVERY_RESP_INTEGER,
+    NGX_HTTP_RECOVERY_RESP_ARRAY
+} ngx_http_recovery_resp_type_t;
+
+
+typedef struct ngx_http_recovery_resp_value_s
+    ngx_http_recovery_resp_value_t;
+
+struct ngx_http_recovery_resp_value_s {
+    ngx_http_recovery_resp_type_t    type;
+
+    /* string, status, error: not NULL, not terminated; array: elements */
+    size_t                           len;
+    const char                      *data;
+    ngx_http_recovery_resp_value_t  *elements;
+
+    int64_t                          integer;
+};
+
+
+typedef struct {
+    void                            *reader;        /* redisReader */
+    const char                      *error;         /* NULL: none so far */
+    size_t                           unfinished;    /* bytes */
+    size_t                           nvalues;
+    size_t                           ntext;
+    ngx_http_recovery_resp_value_t   values[NGX_HTTP_RECOVERY_RESP_VALUES];
+    char                             text[NGX_HTTP_RECOVERY_RESP_BYTES];
+} ngx_http_recovery_resp_t;
+
+
+/* Returns -1 when there is no memory.  The struct must not be moved. */
+int ngx_http_recovery_resp_init(ngx_http_recovery_resp_t *resp);
+void ngx_http_recovery_resp_free(ngx_http_recovery_resp_t *resp);
+
+/*
+ * Takes bytes as they came, cut anywhere.  Returns -1 when they are too many
+ * without a reply being complete: read with _next() until it says 0 before
+ * feeding more.
+ */
+int ngx_http_recovery_resp_feed(ngx_http_recovery_resp_t *resp,
+    const char *data, size_t len);
+
+/*
+ * 1: *reply is the next complete one, valid until the next call of _next();
+ * 0: more bytes are needed; -1: not the protocol, or more than is allowed.
+ * After -1 the stream is lost for good, and resp->error says why (words that
+ * may be logged as they are).
+ */
+int ngx_http_recovery_resp_next(ngx_http_recovery_resp_t *resp,
+    const ngx_http_recovery_resp_value_t **reply);
+
+
+#endif /* _NGX_HTTP_RECOVERY_RESP_H_INCLUDED_ */
