@@ -15,7 +15,7 @@ use Test::More;
 use Test::Recovery;
 use Test::Recovery::Config;
 
-my $ALLOWED = qr/must|expected|allowed|known|known are|supported/i;
+my $ALLOWED = qr/must|expected|allowed|known are|it takes|supported/i;
 
 # the word in quotes and, somewhere, what is allowed
 
@@ -32,7 +32,7 @@ my @faults = (
 
     # the block itself
 
-    [http => 'recovery_policy;', $MISSING],
+    [http => 'recovery_policy;', qr/opening "\{"/],
     [http => 'recovery_policy { }', $MISSING],
     [http => 'recovery_policy a b { }', $MISSING],
     [http => 'recovery_policy "a b" { }', says('a b')],
@@ -40,7 +40,7 @@ my @faults = (
     [http => 'recovery_policy -x { }', says('-x')],
     [http => 'recovery_policy ' . 'n' x 300 . ' { }', $ALLOWED, 'long name'],
     [http => "recovery_policy a { }\nrecovery_policy a { }",
-     qr/"a".*$TWICE|$TWICE.*"a"/],
+     qr/\ba".*$TWICE|$TWICE.*"a"/],
     [server => 'recovery_policy a { }', qr/not allowed here/],
     [location => 'recovery_policy a { }', qr/not allowed here/],
     [policy => 'foo bar;', says('foo')],
@@ -102,6 +102,7 @@ my @faults = (
     [policy => 'class a foo;', says('foo')],
     [policy => 'class a default default;', $TWICE],
     [policy => 'class a reserve=1% reserve=2%;', $TWICE],
+    [policy => "class a;\nclass b reserve=10%;", qr/reserve.*"b"/],
     [policy => "class a;\nclass a;", qr/"a".*$TWICE|$TWICE.*"a"/],
     [policy => "class a default;\nclass b default;",
      qr/default.*(?:$TWICE|one|only)|(?:$TWICE|only one).*default/],
@@ -119,6 +120,8 @@ my @faults = (
     [policy => 'match low $uri = a b;', $MISSING],
     [policy => 'match vip $uri = /;', says('vip')],
     [policy => "class a;\nmatch low \$uri = /;", says('low')],
+    [policy => "match vip \$uri = /;\nclass vip;", says('vip')],
+    [policy => "match low \$uri = /;\nclass vip;", qr/match|class/],
     [policy => 'match low $uri == /;', says('==')],
     [policy => 'match low $uri !~ /;', says('!~')],
     [policy => 'match low $uri ~ "a(b";', qr/"a\(b"/],

@@ -46,7 +46,8 @@ EOF2
 
 sub connections {
     my ($wait_s) = @_;
-    return scalar IO::Select->new($redis)->can_read($wait_s);
+    my @ready = IO::Select->new($redis)->can_read($wait_s);
+    return scalar @ready;
 }
 
 sub files {

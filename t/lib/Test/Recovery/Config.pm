@@ -109,7 +109,10 @@ sub bad {
     my @faults;
 
     push @faults, "exit code is $code, must be 1" if $code ne '1';
-    push @faults, 'no line is named' unless $line;
+    # nginx itself finds unknown variables at the end, and names no line
+
+    push @faults, 'no line is named'
+        unless $line || $err =~ /\[emerg\] unknown "\w+" variable$/m;
     push @faults, "line $line is named, must be $first to $last"
         if $line && ($line < $first || $line > $last);
     push @faults, "the message must be like $re" if $err !~ /\[emerg\].*$re/;
