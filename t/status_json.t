@@ -16,7 +16,7 @@ use Test::More;
 use Test::Recovery;
 use Test::Recovery::Schema qw(status_problems json_type);
 
-my $t = Test::Recovery->new()->plan(69);
+my $t = Test::Recovery->new()->plan(64);
 my $b = $t->backend(8081);
 
 $t->redis_start();

@@ -36,7 +36,7 @@ my %FIXED = (
 );
 
 my $t = Test::Recovery->new();
-$t->plan(36 + 2 * keys %FIXED);
+$t->plan(38 + 2 * keys %FIXED);
 $t->backend(8081);
 $t->redis_start();
 

@@ -38,6 +38,7 @@ use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP;
+use List::Util qw(min);
 use Socket qw(AF_UNIX SOCK_STREAM PF_UNSPEC);
 use Time::HiRes qw(time);
 
@@ -178,8 +179,8 @@ sub _serve {
 
         $rd->add($b->{listen}) if $b->{listen};
 
-        my ($timer) = sort { $a->[0] <=> $b->[0] } @{$b->{timers}};
-        my $wait = $timer ? $timer->[0] - time() : 5;
+        my $next = min(map { $_->[0] } @{$b->{timers}});
+        my $wait = defined $next ? $next - time() : 5;
         my ($r, $w) = IO::Select->select($rd, $wr, undef,
                                          $wait < 0 ? 0 : $wait);
 
@@ -390,12 +391,17 @@ sub _next_request {
 }
 
 
+# apart: where $b is a backend, sort has no $b
+
+sub _by_length { sort { length $a <=> length $b } @_ }
+
+
 sub _rules {
     my ($b, $c, $uri) = @_;
 
     my %rule = %{$b->{defaults}};
 
-    for my $prefix (sort { length $a <=> length $b } keys %{$b->{paths}}) {
+    for my $prefix (_by_length(keys %{$b->{paths}})) {
         next if index($c->{path}, $prefix) != 0;
         %rule = (%rule, %{$b->{paths}{$prefix}});
     }
