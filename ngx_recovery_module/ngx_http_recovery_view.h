@@ -6,8 +6,8 @@
  *
  * Every number is a uint64_t and may be NGX_HTTP_RECOVERY_UNKNOWN or
  * RCV_UNLIMITED; a text without data is unknown.  Texts are valid UTF-8
- * without control characters.
- * All memory is the pool's that the view was taken with.
+ * without control characters.  All memory is the pool's that the view was
+ * taken with.
  */
 
 #ifndef _NGX_HTTP_RECOVERY_VIEW_H_INCLUDED_
