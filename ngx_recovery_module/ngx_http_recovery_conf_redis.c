@@ -217,10 +217,12 @@ ngx_http_recovery_redis_server(ngx_conf_t *cf,
 
     if (ngx_http_recovery_redis_starts(uri, "unix:")) {
 
-        if (uri->len == 5 || uri->data[5] != '/') {
+        /* a relative path counts from nginx's working directory */
+
+        if (uri->len == sizeof("unix:") - 1) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"recovery_redis\": \"%V\" must name an "
-                               "absolute path, as in \"unix:/path\"", uri);
+                               "\"recovery_redis\": \"%V\" must name a "
+                               "path, as in \"unix:/path\"", uri);
             return NGX_CONF_ERROR;
         }
 
