@@ -760,7 +760,8 @@ body, error ...
     http_pipeline([uris], %o)       one connection, a list of responses
     http_burst(N, uri, %o)          all at once, a list of responses
     http_burst([uri, [uri, %o]], %o)
-    curl(args)                      HTTP/2 and whatever else; args expanded
+    curl(args)                      whatever else; args expanded
+    h2(uri, port, method, headers => {}, body)      HTTP/2 by nghttp
     load(rate => N, uris => [..], for => S, timeout => S, headers => {..})
                                     open loop; see Test::Recovery::Load
 

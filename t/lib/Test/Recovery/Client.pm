@@ -159,4 +159,37 @@ sub curl {
 }
 
 
+# One HTTP/2 request by nghttp, which sends headers and body in one write and
+# shows the frames: what nginx answers before it has read the body is seen as
+# it is (curl 7.88 gives up on such an answer, from a plain "return" too).
+
+sub h2 {
+    my ($self, $uri, %o) = @_;
+
+    my $n = ++$self->{h2s};
+    my $out = "h2.$n";
+    my $port = $self->port($o{port} // 8080);
+    my %headers = (':method' => $o{method} // 'GET', %{$o{headers} // {}});
+    my @args = map { ('-H', "$_: $headers{$_}") } sort keys %headers;
+
+    push @args, '-d', $self->write_file("$out.body", $o{body})
+        if defined $o{body};
+
+    my $pid = spawn(cmd => ['nghttp', '-v', '-n', '-t', 10 * slow(), @args,
+                            "http://127.0.0.1:$port$uri"],
+                    stdout => "$self->{dir}/$out",
+                    stderr => "$self->{dir}/$out");
+    reap($pid, 15);
+
+    my $text = $self->read_file($out);
+    my %seen = $text =~ /recv \(stream_id=\d+\) (:?[^:\s]+): (.*)$/mg;
+    my $bytes = 0;
+
+    $bytes += $_ for $text =~ /recv DATA frame <length=(\d+)/g;
+
+    return { status => $seen{':status'} // 0, headers => \%seen,
+             bytes => $bytes, text => $text };
+}
+
+
 1;
