@@ -167,7 +167,7 @@ build/core.a build/core-asan.a:
 
 LINK_UNIT = -std=gnu11 $(WARN) -I lua-free-policies -I tests -MMD -MP \
             -MF $@.d -MT $@ -o $@ $< $(HELPER_C)
-UNIT_LIBS = -lcmocka -lpcre2-8 -lpthread -lm
+UNIT_LIBS = -lcmocka -lhiredis -lpcre2-8 -lpthread -lm
 
 build/unit/%: tests/%.c $(HELPER_C) build/core.a build/flags
 	@mkdir -p $(@D)

@@ -8,7 +8,8 @@
  * reply.  There is no nginx in here, so that tests and the fuzzer can run it
  * alone.
  *
- * RESP2 only: what RESP3 added is refused as any other garbage is.
+ * RESP2 only: what RESP3 added is refused as any other garbage is (a null of
+ * RESP3 is nil with a hiredis that knows it).
  */
 
 #ifndef _NGX_HTTP_RECOVERY_RESP_H_INCLUDED_
