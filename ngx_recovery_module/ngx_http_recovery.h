@@ -132,7 +132,8 @@ typedef struct {
     ngx_array_t                    *subrequests;    /* ..._subrequest_t */
     ngx_uint_t                      retry_after_s;
     ngx_uint_t                      shed_status;
-    unsigned                        shed:1;
+    ngx_uint_t                      shed_uri_changes;   /* left then */
+    unsigned                        shed:1;     /* it, or what it waits for */
     unsigned                        shed_subrequest:1;
     unsigned                        observed:1;
     ngx_http_recovery_decision_t    decisions[NGX_HTTP_RECOVERY_BACKENDS_MAX];

@@ -15,6 +15,8 @@ static ngx_uint_t ngx_http_recovery_is_grpc(ngx_str_t *type);
 static ngx_int_t ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
 static ngx_int_t ngx_http_recovery_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_recovery_unmask(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx);
 static ngx_uint_t ngx_http_recovery_streams(ngx_http_request_t *r);
 static ngx_int_t ngx_http_recovery_header_add(ngx_http_request_t *r,
     const char *name, const char *value);
@@ -106,7 +108,6 @@ ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_recovery_header_filter(ngx_http_request_t *r)
 {
-    ngx_uint_t                      status;
     ngx_http_recovery_ctx_t        *ctx;
     ngx_http_recovery_main_conf_t  *rmcf;
 
@@ -123,33 +124,57 @@ ngx_http_recovery_header_filter(ngx_http_request_t *r)
     }
 
     if (ctx->shed) {
-        status = r->headers_out.status;
 
-        /*
-         * auth_request turns whatever a subrequest of its own answers into
-         * 500; a client that is told 500 does not know that it may retry.
-         */
-
-        if (ctx->shed_subrequest && status == NGX_HTTP_INTERNAL_SERVER_ERROR
-            && !r->filter_finalize)
+        if (ctx->shed_subrequest
+            && r->headers_out.status == NGX_HTTP_INTERNAL_SERVER_ERROR
+            && !r->filter_finalize
+            && ngx_http_recovery_unmask(r, ctx) == NGX_DECLINED)
         {
             return ngx_http_filter_finalize_request(r,
                                                     &ngx_http_recovery_module,
                                                     ctx->shed_status);
         }
 
-        if (status == ctx->shed_status
+        if (r->headers_out.status == ctx->shed_status
             && ngx_http_recovery_retry_after_add(r, ctx) != NGX_OK)
         {
             return NGX_ERROR;
         }
+    }
 
-    } else if (ngx_http_recovery_streams(r)) {
+    if (ngx_http_recovery_streams(r)) {
         ngx_http_recovery_observe(r, ctx);
         ngx_http_recovery_release(ctx);
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * auth_request turns whatever a subrequest of its own answers into 500; a
+ * client that is told 500 does not know that it may retry.  A page that the
+ * operator has for 500 is kept and only gets the status.  NGX_DECLINED: it
+ * is nginx's own page, and ours is to be made from the beginning.
+ */
+
+static ngx_int_t
+ngx_http_recovery_unmask(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
+{
+    if (r->uri_changes == ctx->shed_uri_changes) {
+
+        /* set by the search for a page of 500, none was found */
+
+        r->error_page = 0;
+
+        return NGX_DECLINED;
+    }
+
+    r->err_status = ctx->shed_status;
+    r->headers_out.status = ctx->shed_status;
+    r->headers_out.status_line.len = 0;
+
+    return NGX_OK;
 }
 
 

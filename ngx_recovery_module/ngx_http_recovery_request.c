@@ -135,10 +135,15 @@ ngx_http_recovery_again(ngx_http_request_t *r,
          */
 
         if (decision->outcome == RCV_OUTCOME_SHED) {
-            return clcf->handler == NULL
-                   ? NGX_DECLINED
-                   : ngx_http_recovery_answer(r, ctx,
-                                              backends[i]->policy->core);
+
+            if (clcf->handler == NULL) {
+                return NGX_DECLINED;
+            }
+
+            ctx->shed |= !r->background;
+
+            return ngx_http_recovery_answer(r, ctx,
+                                            backends[i]->policy->core);
         }
 
         if (r == r->main) {
@@ -294,8 +299,14 @@ ngx_http_recovery_shed(ngx_http_request_t *r,
 
     forecast_s = rcv_load(&record->retry_after_s[decision->class_index]);
 
-    ctx->shed = 1;
-    ctx->shed_subrequest = (r != r->main);
+    /* nobody waits for a mirror: the main request's answer is its own */
+
+    if (!r->background) {
+        ctx->shed = 1;
+        ctx->shed_subrequest = (r != r->main);
+        ctx->shed_uri_changes = r->main->uri_changes;
+    }
+
     ctx->shed_status = policy->shed_status;
     ctx->retry_after_s = rcv_retry_jitter_s(policy, (uint32_t) forecast_s,
                                             (uint32_t) ngx_random() << 1);
