@@ -33,6 +33,14 @@ typedef struct ngx_http_recovery_redis_s   ngx_http_recovery_redis_t;
 typedef struct ngx_http_recovery_leader_s  ngx_http_recovery_leader_t;
 
 
+/* A place in the configuration, for what is found out only later. */
+
+typedef struct {
+    ngx_str_t                   file;
+    ngx_uint_t                  line;
+} ngx_http_recovery_at_t;
+
+
 typedef struct {
     rcv_policy_t               *core;
     ngx_http_complex_value_t   *subjects;       /* core->nsubjects of them */
@@ -48,8 +56,7 @@ typedef struct {
     ngx_uint_t                  index;          /* of its record */
     ngx_http_recovery_record_t *record;
     ngx_uint_t                  declared;       /* has a block of its own */
-    ngx_uint_t                  line;           /* where first named */
-    ngx_str_t                   file;
+    ngx_http_recovery_at_t      at;             /* its block, else first use */
 } ngx_http_recovery_backend_t;
 
 
@@ -77,6 +84,7 @@ typedef struct {
     ngx_array_t                 policies;       /* ..._policy_t * */
     ngx_array_t                 backends;       /* ..._backend_t * */
     ngx_shm_zone_t             *shm_zone;
+    ngx_http_recovery_at_t      zone_at;
     ngx_http_recovery_redis_conf_t  *redis;     /* NULL: none */
     ngx_cycle_t                *cycle;
 
@@ -92,6 +100,7 @@ typedef struct {
     ngx_array_t                *backends;       /* ..._backend_t *; NULL: off */
     ngx_http_complex_value_t   *class_name;
     ngx_uint_t                  class_client_chosen;
+    ngx_http_recovery_at_t      class_at;
     ngx_http_complex_value_t   *cost;           /* NULL: cost_milli */
     ngx_uint_t                  cost_milli;
     ngx_flag_t                  dry_run;

@@ -72,6 +72,7 @@ ngx_http_recovery_zone_add(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
+    rmcf->zone_at = ngx_http_recovery_here(cf);
     rmcf->shm_zone->init = ngx_http_recovery_zone_init;
     rmcf->shm_zone->data = rmcf;
 
@@ -165,6 +166,7 @@ ngx_http_recovery_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->class_name == NGX_CONF_UNSET_PTR) {
         conf->class_client_chosen = prev->class_client_chosen;
+        conf->class_at = prev->class_at;
     }
 
     if (conf->cost == NGX_CONF_UNSET_PTR) {
@@ -211,12 +213,13 @@ ngx_http_recovery_check_class(ngx_conf_t *cf,
                              ngx_http_recovery_str(name))
             < 0)
         {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"recovery_class\": unknown class \"%V\", it "
-                               "must be a class of policy \"%V\" of backend "
-                               "\"%V\"",
-                               name, &backends[i]->policy->name,
-                               &backends[i]->name);
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"recovery_class\": unknown class \"%V\", it must "
+                          "be a class of policy \"%V\" of backend \"%V\" "
+                          "in %V:%ui",
+                          name, &backends[i]->policy->name,
+                          &backends[i]->name, &conf->class_at.file,
+                          conf->class_at.line);
             return NGX_ERROR;
         }
     }
@@ -323,6 +326,7 @@ ngx_http_recovery_set_class(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
+    rlcf->class_at = ngx_http_recovery_here(cf);
     rlcf->class_client_chosen =
                            rcv_client_chosen(ngx_http_recovery_str(&value[1]));
 

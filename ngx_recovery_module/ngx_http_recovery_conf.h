@@ -22,6 +22,18 @@ ngx_http_recovery_str(ngx_str_t *s)
 }
 
 
+static ngx_inline ngx_http_recovery_at_t
+ngx_http_recovery_here(ngx_conf_t *cf)
+{
+    ngx_http_recovery_at_t  at;
+
+    at.file = cf->conf_file->file.name;
+    at.line = cf->conf_file->line;
+
+    return at;
+}
+
+
 /* A bound for the lists of known names in messages. */
 #define NGX_HTTP_RECOVERY_LIST_MAX  256
 

@@ -91,8 +91,7 @@ ngx_http_recovery_set_backend(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     backend->declared = 1;
-    backend->line = cf->conf_file->line;
-    backend->file = cf->conf_file->file.name;
+    backend->at = ngx_http_recovery_here(cf);
 
     block.backend = backend;
     block.seen = 0;
@@ -277,8 +276,7 @@ ngx_http_recovery_backend_refer(ngx_conf_t *cf,
     backend->name = *name;
     backend->limits.quota_milli = RCV_UNLIMITED;
     backend->limits.initial = RCV_PHASE_UP;
-    backend->line = cf->conf_file->line;
-    backend->file = cf->conf_file->file.name;
+    backend->at = ngx_http_recovery_here(cf);
 
     return backend;
 }
@@ -305,8 +303,8 @@ ngx_http_recovery_backends_resolve(ngx_conf_t *cf,
                           "\"recovery\": unknown backend \"%V\", it must "
                           "have a \"recovery_backend\" block, known are: "
                           "%*s in %V:%ui",
-                          &backend->name, len, names, &backend->file,
-                          backend->line);
+                          &backend->name, len, names, &backend->at.file,
+                          backend->at.line);
             return NGX_ERROR;
         }
 
@@ -329,7 +327,7 @@ ngx_http_recovery_backends_resolve(ngx_conf_t *cf,
                           "recovery_backend \"%V\": unknown policy \"%V\", "
                           "known are: %*s in %V:%ui",
                           &backend->name, &backend->policy_name, len, names,
-                          &backend->file, backend->line);
+                          &backend->at.file, backend->at.line);
             return NGX_ERROR;
         }
     }

@@ -63,7 +63,7 @@ ngx_http_recovery_handler(ngx_http_request_t *r)
 
         /* what is done from here on is not the work of a backend of ours */
 
-        if (r->upstream_states != NULL) {
+        if (r->internal) {
             ngx_http_recovery_leave(r);
         }
 
@@ -539,6 +539,12 @@ ngx_http_recovery_ctx_create(ngx_http_request_t *r,
 
     ctx->main = rmcf;
     ctx->start_ms = ngx_current_msec;
+
+    /* what was attempted before error_page led here was not ours */
+
+    if (r->main->upstream_states != NULL) {
+        ctx->states_seen = r->main->upstream_states->nelts;
+    }
 
     cln->handler = ngx_http_recovery_cleanup;
 

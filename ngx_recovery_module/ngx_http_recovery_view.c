@@ -441,7 +441,7 @@ ngx_http_recovery_view_events(ngx_http_recovery_record_t *record,
     }
 
     for (i = last - count; i < last; i++) {
-        event = record->events[i % NGX_HTTP_RECOVERY_EVENTS];
+        event = ngx_http_recovery_event_at(record, i);
 
         if (event.unix_ms == 0) {
             continue;

@@ -115,11 +115,12 @@ ngx_http_recovery_zone_create(ngx_shm_zone_t *shm_zone,
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "recovery_zone \"%V\" of %uzk is too small for "
                       "%ui backends and %uD worker slots, "
-                      "it must have at least %uzk",
+                      "it must have at least %uzk in %V:%ui",
                       &shm_zone->shm.name, shm_zone->shm.size / 1024,
                       rmcf->backends.nelts, layout.slots,
                       (fixed + each * ngx_max(rmcf->backends.nelts, 1)
-                       + 8 * ngx_pagesize) / 1024);
+                       + 8 * ngx_pagesize) / 1024,
+                      &rmcf->zone_at.file, rmcf->zone_at.line);
         return NULL;
     }
 
@@ -293,8 +294,10 @@ ngx_http_recovery_zone_check(ngx_shm_zone_t *shm_zone,
     {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "recovery_zone \"%V\" was made by another version of "
-                      "the module, give it another size or restart nginx",
-                      &shm_zone->shm.name);
+                      "the module, it must have another size, or nginx be "
+                      "restarted, in %V:%ui",
+                      &shm_zone->shm.name, &rmcf->zone_at.file,
+                      rmcf->zone_at.line);
         return NGX_ERROR;
     }
 
@@ -305,9 +308,11 @@ ngx_http_recovery_zone_check(ngx_shm_zone_t *shm_zone,
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "recovery_zone \"%V\" was made for %uD classes and "
                       "%uD worker slots, %uD and %uD are needed now: "
-                      "give it another size and its state is carried over",
+                      "it must have another size, its state is then carried "
+                      "over, in %V:%ui",
                       &shm_zone->shm.name, zone->classes, zone->slots,
-                      wanted.classes, wanted.slots);
+                      wanted.classes, wanted.slots,
+                      &rmcf->zone_at.file, rmcf->zone_at.line);
         return NGX_ERROR;
     }
 
@@ -356,8 +361,9 @@ ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
         if (n == NGX_DECLINED) {
             ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                           "recovery_zone \"%V\" has no room left for backend "
-                          "\"%V\", it must be larger",
-                          &shm_zone->shm.name, &backend->name);
+                          "\"%V\", it must be larger in %V:%ui",
+                          &shm_zone->shm.name, &backend->name,
+                          &rmcf->zone_at.file, rmcf->zone_at.line);
             return NGX_ERROR;
         }
 
@@ -555,19 +561,35 @@ void
 ngx_http_recovery_event_add(ngx_http_recovery_record_t *record,
     const rcv_change_t *change, ngx_http_recovery_by_t by)
 {
-    uint64_t                    n;
-    ngx_time_t                 *tp;
-    ngx_http_recovery_event_t  *event;
+    uint64_t     n, unix_ms;
+    ngx_time_t  *tp;
 
     n = rcv_load(&record->nevents);
-    event = &record->events[n % NGX_HTTP_RECOVERY_EVENTS];
     tp = ngx_timeofday();
+    unix_ms = (uint64_t) tp->sec * 1000 + tp->msec;
 
-    event->unix_ms = (uint64_t) tp->sec * 1000 + tp->msec;
-    event->from = (uint8_t) change->from;
-    event->to = (uint8_t) change->to;
-    event->why = (uint8_t) change->why;
-    event->by = (uint8_t) by;
+    rcv_store(&record->events[n % NGX_HTTP_RECOVERY_EVENTS],
+              unix_ms << 20 | (uint64_t) change->from << 16
+              | (uint64_t) change->to << 12 | (uint64_t) change->why << 4
+              | (uint64_t) by);
 
     rcv_store_release(&record->nevents, n + 1);
+}
+
+
+ngx_http_recovery_event_t
+ngx_http_recovery_event_at(ngx_http_recovery_record_t *record, uint64_t n)
+{
+    uint64_t                   word;
+    ngx_http_recovery_event_t  event;
+
+    word = rcv_load(&record->events[n % NGX_HTTP_RECOVERY_EVENTS]);
+
+    event.unix_ms = word >> 20;
+    event.from = (rcv_phase_t) (word >> 16 & 0xf);
+    event.to = (rcv_phase_t) (word >> 12 & 0xf);
+    event.why = (rcv_why_t) (word >> 4 & 0xff);
+    event.by = (ngx_http_recovery_by_t) (word & 0xf);
+
+    return event;
 }

@@ -25,8 +25,8 @@
  *   leader leaves a lease that its successor takes at once (its pid is
  *   gone), and a state that is whole: it is written to the copy that is not
  *   active and made active by one CAS, which fails for a leader that was
- *   stopped and has been replaced meanwhile.  Events are display only:
- *   a half-written one may be seen once.  There is no lock anywhere.
+ *   stopped and has been replaced meanwhile.  Texts are display only: a
+ *   half-written one may be seen once.  There is no lock anywhere.
  *
  * Reload keeps the zone when its size is unchanged; a new size starts a new
  * zone into which the state of every backend is copied.  Records of removed
@@ -130,12 +130,16 @@ typedef enum {
 
 typedef struct {
     uint64_t                 unix_ms;       /* 0: never used */
-    uint8_t                  from;          /* rcv_phase_t */
-    uint8_t                  to;
-    uint8_t                  why;           /* rcv_why_t */
-    uint8_t                  by;            /* ngx_http_recovery_by_t */
-    uint32_t                 unused;
+    rcv_phase_t              from;
+    rcv_phase_t              to;
+    rcv_why_t                why;
+    ngx_http_recovery_by_t   by;
 } ngx_http_recovery_event_t;
+
+/*
+ * An event lies in one 64-bit word: 44 bits of time (to the year 2527), 4
+ * of each phase, 8 of why, 4 of by.  It is there or not, never half.
+ */
 
 
 /* Counters of one class; only ever added to. */
@@ -165,7 +169,7 @@ typedef struct {
     uint64_t                 ceiling_milli;
     uint16_t                 retry_after_s[RCV_CLASSES_MAX];
     uint64_t                 nevents;
-    ngx_http_recovery_event_t  events[NGX_HTTP_RECOVERY_EVENTS];
+    uint64_t                 events[NGX_HTTP_RECOVERY_EVENTS];
     char                     by[RCV_TEXT_MAX + 1];
     char                     reason[RCV_TEXT_MAX + 1];
 
@@ -235,6 +239,10 @@ void ngx_http_recovery_allowance_publish(ngx_http_recovery_record_t *record,
 /* Leader: appends to the ring of the last events. */
 void ngx_http_recovery_event_add(ngx_http_recovery_record_t *record,
     const rcv_change_t *change, ngx_http_recovery_by_t by);
+
+/* The n-th event since the record began, if it is still in the ring. */
+ngx_http_recovery_event_t ngx_http_recovery_event_at(
+    ngx_http_recovery_record_t *record, uint64_t n);
 
 
 #endif /* _NGX_HTTP_RECOVERY_ZONE_H_INCLUDED_ */
