@@ -74,16 +74,17 @@ rcv_slot_claim(const rcv_slots_t *slots, uint64_t owner, uint64_t start,
 int
 rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner, unsigned ngates)
 {
-    uint64_t  seq;
+    uint64_t  seq, start;
 
     (void) ngates;
 
     /*
      * By CAS, and read before owner: if somebody is faster and the slot has
-     * a new owner already, its seq is another and stays as it is.
+     * a new owner already, what is there is another's and stays as it is.
      */
 
     seq = rcv_load_acquire(&slot->seq);
+    start = rcv_load_acquire(&slot->start);
 
     if (rcv_load_acquire(&slot->owner) != owner) {
         return 0;
@@ -92,6 +93,8 @@ rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner, unsigned ngates)
     if (seq % 2 == 0) {
         (void) rcv_cas(&slot->seq, &seq, seq + 1);
     }
+
+    (void) rcv_cas(&slot->start, &start, 0);
 
     return rcv_cas(&slot->owner, &owner, 0);
 }

@@ -21,7 +21,9 @@
  * new owner; the cells are left as they are, and the next claim zeroes them.
  * A free slot that was ever used has an odd seq, made so before owner
  * becomes 0: it does not count, and a claim half done looks like a booking
- * half done until its seq is even.  seq never runs backwards.
+ * half done until its seq is even.  seq never runs backwards.  Its start is
+ * 0: next to a new owner, the start of the last one would tell others that
+ * the new one is dead.
  *
  * A process without a slot (all taken) may still look at the limit but books
  * nothing; its requests are counted as undecided.

@@ -68,6 +68,7 @@ typedef struct {
     uint32_t    held[GATES];            /* threads: all accounts together */
     uint32_t    stop;
     uint32_t    over;                   /* times that held was too much */
+    uint32_t    foreign;                /* times that start was another's */
     uint64_t    takes;
     uint64_t    next_owner;
     uint32_t    ndead;
@@ -331,10 +332,17 @@ static void
 reclaim_dead_threads(void)
 {
     unsigned  s;
-    uint64_t  owner;
+    uint64_t  owner, start;
 
     for (s = 0; s < SLOTS; s++) {
         owner = rcv_load_acquire(&slot_at(s)->owner);
+        start = rcv_load_acquire(&slot_at(s)->start);
+
+        if (start != 0 && start != owner
+            && rcv_load_acquire(&slot_at(s)->owner) == owner)
+        {
+            rcv_add(&world->foreign, 1);
+        }
 
         if (owner != 0 && rcv_load_acquire(&world->dead[owner])) {
             reclaim(slot_at(s), owner, GATES);
@@ -408,6 +416,8 @@ run_threads(uint64_t seconds_us, uint64_t seed)
     }
 
     check(world->over == 0, "threads: never over the limit", world->over);
+    check(world->foreign == 0, "threads: no start of another owner",
+          world->foreign);
     check(world->takes > 100, "threads: permits taken", world->takes);
     check(threads[WORKERS].reconciled > 0, "threads: reconciled",
           threads[WORKERS].reconciled);

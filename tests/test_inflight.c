@@ -208,6 +208,7 @@ claim_until_none_is_left(void **state)
 
     assert_true(rcv_slot_reclaim(slot[2], 102, GATES));
     assert_int_equal(slot[2]->owner, 0);
+    assert_int_equal(slot[2]->start, 0);
     assert_ptr_equal(claim(200), slot[2]);
     assert_null(claim(201));
 }
