@@ -118,7 +118,9 @@ state_observe_latency(rcv_state_t *state, const rcv_window_t *window)
 
 /*
  * The floor goes to the best class that is there: a service that has no
- * traffic of the first class must recover too.
+ * traffic of the first class must recover too.  Where nobody was there for a
+ * while it goes to whoever comes, or a request every few seconds would find
+ * it reserved each time.
  */
 
 static void
@@ -126,9 +128,10 @@ state_observe_classes(rcv_state_t *state, const rcv_policy_t *policy,
     const rcv_window_t *window)
 {
     uint64_t  absent_ms, offered;
-    unsigned  i, best;
+    unsigned  i, best, found;
 
-    best = policy->nclasses;
+    best = policy->nclasses - 1;
+    found = 0;
 
     for (i = 0; i < policy->nclasses; i++) {
 
@@ -145,12 +148,13 @@ state_observe_classes(rcv_state_t *state, const rcv_policy_t *policy,
 
         state->absent_ms[i] = (uint16_t) rcv_min(absent_ms, UINT16_MAX);
 
-        if (absent_ms < RCV_CLASS_ABSENT_MS && best == policy->nclasses) {
+        if (absent_ms < RCV_CLASS_ABSENT_MS && !found) {
             best = i;
+            found = 1;
         }
     }
 
-    state->class_max = (uint8_t) ((best < policy->nclasses) ? best : 0);
+    state->class_max = (uint8_t) best;
 }
 
 
