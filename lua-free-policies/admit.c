@@ -4,17 +4,69 @@
 #include "rcv_atomic.h"
 
 
+static rcv_reason_t
+rcv_admit_in_flight(const rcv_admit_at_t *at, uint64_t word,
+    uint32_t share_ppm, unsigned class_index, rcv_ticket_t *ticket)
+{
+    uint32_t  watermark;
+
+    watermark = rcv_inflight_watermark(rcv_gate_limit(word), share_ppm,
+                                       class_index);
+
+    if (!rcv_inflight_take(at->gate, at->slot, at->gate_index, watermark)) {
+        return RCV_REASON_IN_FLIGHT;
+    }
+
+    ticket->booked = (at->slot != NULL);
+
+    return RCV_REASON_NONE;
+}
+
+
+/* On its own so that the way through an open gate stays short. */
+
+__attribute__((noinline)) static rcv_reason_t
+rcv_admit_limited(const rcv_admit_at_t *at, uint64_t word,
+    unsigned class_index, uint32_t cost_milli, uint64_t now_ns,
+    rcv_ticket_t *ticket)
+{
+    uint32_t       share_ppm;
+    rcv_gate_t    *gate;
+    rcv_reason_t   reason;
+
+    gate = at->gate;
+    share_ppm = at->policy->classes[class_index].share_ppm;
+
+    if (!rcv_bucket_fits(gate, share_ppm, class_index, cost_milli, now_ns)) {
+        rcv_bucket_heal(gate, now_ns);
+        return rcv_gate_reason(word);
+    }
+
+    reason = rcv_admit_in_flight(at, word, share_ppm, class_index, ticket);
+
+    if (reason != RCV_REASON_NONE) {
+        return reason;
+    }
+
+    if (!rcv_bucket_take(gate, share_ppm, class_index, cost_milli, now_ns)) {
+        rcv_admit_release(at, ticket);
+        return rcv_gate_reason(word);
+    }
+
+    ticket->charged = 1;
+
+    return RCV_REASON_NONE;
+}
+
+
 rcv_reason_t
 rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
     uint64_t now_ns, rcv_ticket_t *ticket)
 {
-    uint32_t          share_ppm, watermark;
     uint64_t          word;
-    rcv_gate_t       *gate;
     rcv_gate_mode_t   mode;
 
-    gate = at->gate;
-    word = rcv_load_acquire(&gate->word);
+    word = rcv_load_acquire(&at->gate->word);
     mode = rcv_gate_mode(word);
 
     ticket->phase = rcv_gate_phase(word);
@@ -32,37 +84,14 @@ rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
         return RCV_REASON_PROBING;
     }
 
-    share_ppm = at->policy->classes[class_index].share_ppm;
-
-    if (mode == RCV_GATE_LIMIT
-        && !rcv_bucket_fits(gate, share_ppm, class_index, cost_milli, now_ns))
-    {
-        rcv_bucket_heal(gate, now_ns);
-        return rcv_gate_reason(word);
-    }
-
-    watermark = rcv_inflight_watermark(rcv_gate_limit(word), share_ppm,
-                                       class_index);
-
-    if (!rcv_inflight_take(gate, at->slot, at->gate_index, watermark)) {
-        return RCV_REASON_IN_FLIGHT;
-    }
-
-    ticket->booked = (at->slot != NULL);
-
     if (mode == RCV_GATE_LIMIT) {
-
-        if (!rcv_bucket_take(gate, share_ppm, class_index, cost_milli,
-                             now_ns))
-        {
-            rcv_admit_release(at, ticket);
-            return rcv_gate_reason(word);
-        }
-
-        ticket->charged = 1;
+        return rcv_admit_limited(at, word, class_index, cost_milli, now_ns,
+                                 ticket);
     }
 
-    return RCV_REASON_NONE;
+    return rcv_admit_in_flight(at, word,
+                               at->policy->classes[class_index].share_ppm,
+                               class_index, ticket);
 }
 
 

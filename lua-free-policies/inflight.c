@@ -100,28 +100,6 @@ rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner, unsigned ngates)
 }
 
 
-uint32_t
-rcv_inflight_watermark(uint32_t limit, uint32_t share_ppm, unsigned rank)
-{
-    uint64_t  shared, ranked;
-
-    if (limit == 0) {
-        return 0;
-    }
-
-    if (rank == 0) {
-        return (uint32_t) rcv_min(limit, RCV_IN_FLIGHT_MAX - 1) + 1;
-    }
-
-    limit = (uint32_t) rcv_min(limit, RCV_IN_FLIGHT_MAX);
-
-    shared = ((uint64_t) limit * share_ppm + RCV_PPM - 1) / RCV_PPM;
-    ranked = rcv_since(limit, rank);
-
-    return (uint32_t) rcv_max(rcv_min(shared, ranked), 1);
-}
-
-
 int
 rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
     uint32_t watermark)

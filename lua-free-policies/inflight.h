@@ -92,8 +92,34 @@ int rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner, unsigned ngates);
  * first class has one spare place above the limit, without which it would
  * wait for the others when the limit is 2 or 3.  Limit 0 gives 0 to all.
  */
-uint32_t rcv_inflight_watermark(uint32_t limit, uint32_t share_ppm,
-    unsigned rank);
+
+static inline uint32_t
+rcv_inflight_watermark(uint32_t limit, uint32_t share_ppm, unsigned rank)
+{
+    uint32_t  shared, ranked;
+
+    if (limit == 0) {
+        return 0;
+    }
+
+    if (rank == 0) {
+        return limit < RCV_IN_FLIGHT_MAX ? limit + 1 : RCV_IN_FLIGHT_MAX;
+    }
+
+    limit = limit < RCV_IN_FLIGHT_MAX ? limit : RCV_IN_FLIGHT_MAX;
+
+    if (rank >= limit) {
+        return 1;
+    }
+
+    shared = (uint32_t) (((uint64_t) limit * share_ppm + RCV_PPM - 1)
+                         / RCV_PPM);
+    shared += (shared == 0);
+    ranked = limit - rank;
+
+    return shared < ranked ? shared : ranked;
+}
+
 
 /*
  * Takes a permit while fewer than "watermark" are out; 1: taken, 0: full.
