@@ -295,8 +295,8 @@ ngx_http_recovery_link_auth(ngx_http_recovery_link_t *link)
         return NGX_DECLINED;
     }
 
-    n = 0;
-    ngx_str_set(&words[n++], "AUTH");
+    ngx_str_set(&words[0], "AUTH");
+    n = 1;
 
     if (server->user.len) {
         words[n++] = server->user;
