@@ -44,6 +44,9 @@ static uint32_t ngx_http_recovery_cost(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf);
 static void ngx_http_recovery_count_passed(ngx_http_recovery_ctx_t *ctx,
     ngx_uint_t first, uint32_t cost_milli);
+static void ngx_http_recovery_log(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf,
+    ngx_http_recovery_decision_t *decision, ngx_uint_t retry_after_s);
 static ngx_int_t ngx_http_recovery_shed(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx,
     ngx_http_recovery_decision_t *decision);
@@ -223,6 +226,8 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
         if (rlcf->dry_run) {
             decision->outcome = RCV_OUTCOME_SHED_DRY_RUN;
             ctx->ndecisions++;
+
+            ngx_http_recovery_log(r, rlcf, decision, 0);
             continue;
         }
 
@@ -311,16 +316,37 @@ ngx_http_recovery_shed(ngx_http_request_t *r,
     ctx->retry_after_s = rcv_retry_jitter_s(policy, (uint32_t) forecast_s,
                                             (uint32_t) ngx_random() << 1);
 
+    ngx_http_recovery_log(r, rlcf, decision, ctx->retry_after_s);
+
+    return ngx_http_recovery_answer(r, ctx, policy);
+}
+
+
+static void
+ngx_http_recovery_log(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf,
+    ngx_http_recovery_decision_t *decision, ngx_uint_t retry_after_s)
+{
+    const char  *class, *reason, *phase;
+
+    class = decision->backend->policy->core
+                ->classes[decision->class_index].name;
+    reason = rcv_reason_names[decision->reason];
+    phase = rcv_phase_names[decision->ticket.phase];
+
+    if (decision->outcome == RCV_OUTCOME_SHED_DRY_RUN) {
+        ngx_log_error(rlcf->log_level, r->connection->log, 0,
+                      "recovery: dry run, would be shed by backend \"%V\", "
+                      "class \"%s\", reason %s, phase %s",
+                      &decision->backend->name, class, reason, phase);
+        return;
+    }
+
     ngx_log_error(rlcf->log_level, r->connection->log, 0,
                   "recovery: shed by backend \"%V\", class \"%s\", "
                   "reason %s, phase %s, retry after %ui s",
-                  &decision->backend->name,
-                  policy->classes[decision->class_index].name,
-                  rcv_reason_names[decision->reason],
-                  rcv_phase_names[decision->ticket.phase],
-                  ctx->retry_after_s);
-
-    return ngx_http_recovery_answer(r, ctx, policy);
+                  &decision->backend->name, class, reason, phase,
+                  retry_after_s);
 }
 
 
