@@ -13,6 +13,15 @@
 #include "admit.h"
 #include "bucket.h"
 
+/* Plays that others empty the bucket right after the look. */
+
+static int  outrun;
+
+#define rcv_bucket_fits(gate, share_ppm, rank, cost_milli, now_ns)            \
+    (outrun || rcv_bucket_fits(gate, share_ppm, rank, cost_milli, now_ns))
+
+#include "admit.c"
+
 
 #define SECOND   1000000000ull
 #define NOW      (1000 * SECOND)
@@ -38,6 +47,7 @@ reset(void **state)
 
     (void) state;
 
+    outrun = 0;
     memset(&gate, 0, sizeof(gate));
     memset(&slot, 0, sizeof(slot));
     memset(&policy, 0, sizeof(policy));
@@ -301,6 +311,7 @@ undo_gives_permit_and_cost(void **state)
     assert_state(0, 0);
     rcv_admit_undo(&at, 3 * UNIT, &ticket);
     assert_state(0, 0);
+    assert_true(gate.tat_ns == NOW);
 
     /* and does no harm to one that was shed */
 
@@ -350,6 +361,26 @@ without_a_slot_nothing_is_booked(void **state)
     gate.in_flight = 11;
     assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket),
                      RCV_REASON_IN_FLIGHT);
+}
+
+
+/* The permit was taken already: it must go back. */
+
+static void
+outrun_at_the_bucket(void **state)
+{
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_QUOTA, 15, 10, 10 * UNIT);
+    gate.tat_ns = NOW + SECOND;
+    outrun = 1;
+
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_QUOTA);
+    assert_false(ticket.booked);
+    assert_false(ticket.charged);
+    assert_state(0, SECOND);
 }
 
 
@@ -443,6 +474,7 @@ main(void)
         TEST(undo_gives_permit_and_cost),
         TEST(undo_in_another_rate),
         TEST(without_a_slot_nothing_is_booked),
+        TEST(outrun_at_the_bucket),
         TEST(absurd_tat_is_healed_by_the_shed),
         TEST(classes_in_order_by_places),
     };
