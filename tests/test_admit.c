@@ -275,6 +275,53 @@ spare_place_is_the_first_class_s(void **state)
 }
 
 
+/*
+ * On the floor there is no spare place, and no share kept for better classes
+ * either: they are not there, else the floor would be theirs.
+ */
+
+static void
+floor_has_no_spare_place(void **state)
+{
+    static const rcv_phase_t  phases[] = {
+        RCV_PHASE_PROBING, RCV_PHASE_DOWN
+    };
+
+    size_t           n;
+    unsigned         class_index, places;
+    rcv_ticket_t     ticket;
+    rcv_allowance_t  a;
+
+    for (n = 0; n < sizeof(phases) / sizeof(phases[0]); n++) {
+
+        for (class_index = 0; class_index < CLASSES; class_index++) {
+            (void) reset(state);
+
+            memset(&a, 0, sizeof(a));
+            a.word.mode = RCV_GATE_LIMIT;
+            a.word.phase = phases[n];
+            a.word.reason = RCV_REASON_PROBING;
+            a.word.class_max = class_index;
+            a.word.in_flight_limit = 2;
+            a.rate_milli = 1000 * UNIT;
+            a.burst_milli = 100 * UNIT;
+
+            rcv_gate_publish(&gate, &a, NOW);
+
+            for (places = 0;
+                 rcv_admit(&at, class_index, UNIT, NOW, &ticket)
+                 == RCV_REASON_NONE;
+                 places++)
+            {
+                assert_true(places < 10);
+            }
+
+            assert_int_equal(places, 2);
+        }
+    }
+}
+
+
 static void
 release_once(void **state)
 {
@@ -470,6 +517,7 @@ main(void)
         TEST(limit_without_a_rate),
         TEST(rate_of_nothing_sheds_all),
         TEST(spare_place_is_the_first_class_s),
+        TEST(floor_has_no_spare_place),
         TEST(release_once),
         TEST(undo_gives_permit_and_cost),
         TEST(undo_in_another_rate),
