@@ -77,13 +77,21 @@ ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
 {
     ngx_int_t  rc;
 
+    r->expect_tested = 1;   /* the body is not wanted */
+
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
     }
 
+    r->err_status = 0;      /* perhaps an error_page led here */
     r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = -1;
+    r->headers_out.status_line.len = 0;
+
+    /* HTTP/1 needs to be told where nothing ends */
+
+    r->headers_out.content_length_n =
+                           r->http_version < NGX_HTTP_VERSION_20 ? 0 : -1;
     ngx_str_set(&r->headers_out.content_type, "application/grpc");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
