@@ -263,7 +263,7 @@ ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
         to->gate.in_flight = 0;
 
         (void) ngx_http_recovery_state_read(from, &state);
-        to->version = 0;
+        to->version = 2;                /* not a new one, and an even one */
         to->state[0] = state;
     }
 
@@ -347,6 +347,12 @@ ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
         backend->index = n;
         backend->record = ngx_http_recovery_record(zone, n);
         backend->record->generation = rmcf->generation;
+
+        /* left by a reload that failed: no leader has seen it */
+
+        if (rcv_load(&backend->record->version) == 0) {
+            ngx_http_recovery_record_init(rmcf, backend, backend->record);
+        }
     }
 
     for (i = 0; i < rmcf->backends.nelts; i++) {
