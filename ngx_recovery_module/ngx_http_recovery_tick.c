@@ -50,6 +50,18 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
     ngx_http_recovery_seen_t     *seen;
     ngx_http_recovery_backend_t  *backend;
 
+    /*
+     * After a reload the old leader may hear from Redis before its timer
+     * tells it that it leads no longer: what it counted, its successor has
+     * counted too, and the same work would be evidence twice.
+     */
+
+    if (rcv_load_acquire(&leader->main->zone->lease_owner)
+        != leader->identity)
+    {
+        return;
+    }
+
     backend = ngx_http_recovery_led_backend(leader, i);
     seen = &leader->seen[i];
     now = ngx_current_msec;
