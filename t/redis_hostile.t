@@ -4,10 +4,10 @@
 # nothing else.  The worker stays below half a core, does not grow, serves
 # its requests, opens and closes nothing, and does not fill the log; when the
 # server is Redis again, it is heard again.
-# Method: a scripted server with real bytes, one fault at a time for more than
-# a second, under requests to a backend that is up and one that is down.  CPU
-# and memory are the kernel's figures of the worker.  redis_controls.t shows
-# that the measures find what they are there for.
+# Method: a scripted server with real bytes, one fault at a time for a second,
+# under requests to a backend that is up and one that is down.  CPU and memory
+# are the kernel's figures of the worker.  redis_controls.t shows that the
+# measures find what they are there for.
 
 use strict;
 use warnings;
@@ -106,7 +106,7 @@ my @rows = (
     ['a byte now and then', lost => { on => 'none', drip_s => 0.05 }],
 );
 
-my $t = Test::Recovery->new()->plan(9 * @rows + 8);
+my $t = Test::Recovery->new()->plan(10 * @rows + 8);
 
 $t->backend(8081);
 
@@ -184,14 +184,13 @@ sub connected {
 for my $row (@rows) {
     my ($name, $after, $behaviour) = @$row;
 
-    $f->behave();
     ok($t->reload() && connected(), "$name: connected before");
     $t->http_burst(20, '/good');
 
     $f->reset();
 
     my $watch = Test::Recovery::Watch->new($t);
-    my $load = $t->load(rate => 40, uris => ['/good', '/bad'], for => 1.2,
+    my $load = $t->load(rate => 40, uris => ['/good', '/bad'], for => 1,
                         timeout => 20);
 
     $f->behave(%$behaviour);
@@ -220,6 +219,9 @@ for my $row (@rows) {
     cmp_ok($connections, '<', 25, "$name: few connections");
     ok(@lines <= $most, "$name: few lines in the log")
         or diag(join "\n", @lines);
+
+    $f->behave();
+    ok(connected(), "$name: connected again");
 }
 
 # answers to nothing, on connections that were fine
