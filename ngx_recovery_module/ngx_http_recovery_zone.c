@@ -496,6 +496,27 @@ ngx_http_recovery_record_init(ngx_http_recovery_main_conf_t *rmcf,
              now, &tick);
 
     ngx_http_recovery_allowance_publish(record, &tick, now);
+
+    record->classes = ngx_http_recovery_classes_hash(policy);
+}
+
+
+uint64_t
+ngx_http_recovery_classes_hash(const rcv_policy_t *policy)
+{
+    uint32_t    hash;
+    ngx_uint_t  i;
+
+    ngx_crc32_init(hash);
+
+    for (i = 0; i < policy->nclasses; i++) {
+        ngx_crc32_update(&hash, (u_char *) policy->classes[i].name,
+                         ngx_strlen(policy->classes[i].name) + 1);
+    }
+
+    ngx_crc32_final(hash);
+
+    return hash;
 }
 
 
