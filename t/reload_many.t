@@ -10,6 +10,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use List::Util qw(max min);
 use Test::More;
 
 use Test::Recovery;
@@ -68,10 +69,9 @@ sub calm {
 # descriptors, without those of requests
 
 sub fds {
-    my @fds = (fd_count($t->master()),
-               sort { $a <=> $b } map { fd_count($_) } $t->workers());
+    my @fds = map { fd_count($_) } $t->workers();
 
-    return \@fds;
+    return [fd_count($t->master()), min(@fds), max(@fds)];
 }
 
 sub offered {

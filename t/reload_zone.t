@@ -111,7 +111,8 @@ sub still {
     my $told = join ' ', map { "$_->{from}-$_->{to}" } @{$kv->{events}};
 
     ok($n >= ($offered{kv} // 0) && $uptime_s >= ($uptime // 0)
-       && $told eq 'up-down', "$what: counters, uptime and events go on");
+       && $told eq 'up-down', "$what: counters, uptime and events go on")
+        or diag("$n offered, up for $uptime_s s, $told");
 
     $offered{kv} = offered('kv');
     $uptime = $uptime_s;
@@ -188,13 +189,14 @@ is(scalar @{$t->backend_status('kv')->{classes}}, 4,
    'six classes: four it has');
 
 reloads('six classes, another size', zone => 'other:1m', classes => \@six);
+%offered = ();                          # other classes begin at zero
 still('six classes, another size');
 is(scalar @{$t->backend_status('kv')->{classes}}, 6,
    'six classes, another size: six');
 is($t->class_status('kv', 'b')->{offered}, 0, 'a class that is new');
 
 reloads('four again', zone => 'other:1m');
-%offered = ();                          # of "e" nothing is shown any more
+%offered = ();
 still('four again');
 
 refused('many workers', qr/16 worker slots/, zone => 'other:1m',
