@@ -141,6 +141,9 @@ typedef struct {
     ngx_array_t                    *subrequests;    /* ..._subrequest_t */
     ngx_uint_t                      retry_after_s;
     ngx_uint_t                      shed_status;
+    void                          (*finalize)(ngx_http_request_t *r,
+                                              ngx_int_t rc);
+    unsigned                        uploading:1;    /* holds nothing yet */
     unsigned                        shed:1;     /* it, or what it waits for */
     unsigned                        shed_subrequest:1;
     unsigned                        observed:1;
@@ -183,6 +186,9 @@ ngx_int_t ngx_http_recovery_handler(ngx_http_request_t *r);
 /* NULL: the main request was not in a governed location yet. */
 ngx_http_recovery_ctx_t *ngx_http_recovery_ctx(ngx_http_request_t *r);
 
+/* Books the permits of what was let in with its body still to come. */
+void ngx_http_recovery_book(ngx_http_recovery_ctx_t *ctx);
+
 /* Gives all permits back; safe to call twice. */
 void ngx_http_recovery_release(ngx_http_recovery_ctx_t *ctx);
 
@@ -201,6 +207,21 @@ ngx_int_t ngx_http_recovery_answer(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx, ngx_uint_t status);
 
 ngx_int_t ngx_http_recovery_filter_init(ngx_conf_t *cf);
+
+
+/* _hold.c */
+
+void ngx_http_recovery_hold_init(void);
+
+/*
+ * At the headers of a main request's answer: sees to it that its permits come
+ * back when the backend is done with it.
+ */
+void ngx_http_recovery_hold_answer(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx);
+
+/* Is the body of the main request still to come from the client? */
+ngx_uint_t ngx_http_recovery_uploading(ngx_http_request_t *r);
 
 
 /* _variables.c */

@@ -177,6 +177,8 @@ ngx_http_recovery_postconfiguration(ngx_conf_t *cf)
     ngx_memmove(h + 1, h, (handlers->nelts - 1) * sizeof(ngx_http_handler_pt));
     *h = ngx_http_recovery_handler;
 
+    ngx_http_recovery_hold_init();
+
     return ngx_http_recovery_filter_init(cf);
 }
 

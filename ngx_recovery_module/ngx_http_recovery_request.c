@@ -166,7 +166,7 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx)
 {
     uint32_t                        cost_milli;
-    ngx_uint_t                      i, first;
+    ngx_uint_t                      i, first, uploading;
     rcv_admit_at_t                  at;
     ngx_http_recovery_backend_t   **backends;
     ngx_http_recovery_classed_t     classed;
@@ -175,6 +175,8 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
     first = ctx->ndecisions;
     backends = rlcf->backends->elts;
     cost_milli = ngx_http_recovery_cost(r, rlcf);
+
+    uploading = ngx_http_recovery_uploading(r);
 
     classed.request = r;
     classed.policy = NULL;
@@ -198,6 +200,11 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
         }
 
         at = ngx_http_recovery_at(ctx->main, backends[i]);
+
+        if (uploading) {
+            at.slot = NULL;
+        }
+
         decision = &ctx->decisions[ctx->ndecisions];
 
         ngx_memzero(decision, sizeof(ngx_http_recovery_decision_t));
@@ -244,6 +251,8 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
                                       &ctx->decisions[ctx->ndecisions++]);
     }
 
+    ctx->uploading |= uploading;
+
     ngx_http_recovery_count_passed(ctx, first, cost_milli);
 
     if (r != r->main && ctx->ndecisions > first) {
@@ -277,7 +286,7 @@ ngx_http_recovery_count_passed(ngx_http_recovery_ctx_t *ctx, ngx_uint_t first,
         rcv_add(&class->passed, 1);
         rcv_add(&record->cost_milli, cost_milli);
 
-        if (!decision->ticket.booked) {
+        if (!decision->ticket.booked && !ctx->uploading) {
             rcv_add(&ctx->main->zone->undecided
                         [NGX_HTTP_RECOVERY_UNDECIDED_NO_SLOT], 1);
         }
@@ -573,6 +582,30 @@ static void
 ngx_http_recovery_cleanup(void *data)
 {
     ngx_http_recovery_release(data);
+}
+
+
+void
+ngx_http_recovery_book(ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_uint_t                     i;
+    rcv_admit_at_t                 at;
+    ngx_http_recovery_decision_t  *decision;
+
+    for (i = 0; i < ctx->ndecisions; i++) {
+        decision = &ctx->decisions[i];
+
+        if (decision->outcome != RCV_OUTCOME_PASSED) {
+            continue;
+        }
+
+        at = ngx_http_recovery_at(ctx->main, decision->backend);
+
+        if (!rcv_admit_book(&at, &decision->ticket)) {
+            rcv_add(&ctx->main->zone->undecided
+                        [NGX_HTTP_RECOVERY_UNDECIDED_NO_SLOT], 1);
+        }
+    }
 }
 
 
