@@ -189,7 +189,7 @@ build/demo-%: demo/%.c $(wildcard demo/*.h) build/flags
 build/recoveryctl: $(CTL_C) $(wildcard tools/recoveryctl/*.h) build/flags
 	$(PROGRAM) -lhiredis
 
-build/recovery-sim: $(SIM_C) $(wildcard tools/recovery-sim/*.h) build/core.a
-	$(PROGRAM) -lpcre2-8 -lm
+build/recovery-sim: $(SIM_C) $(wildcard tools/recovery-sim/*.h) build/core.a build/flags
+	$(PROGRAM) -ffp-contract=off -lpcre2-8 -lm
 
 -include $(wildcard build/*/*.d)
