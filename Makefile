@@ -52,7 +52,7 @@ PROVE  = prove -I t/lib $(if $(V),-v) $(if $(JOBS),-j$(JOBS)) $(TESTS)
 
 
 .PHONY: all run demo deps unit unit-asan t test static asan asan-test lint \
-        lint-selftest check-exports clean distclean help FORCE
+        lint-selftest check-exports sim clean distclean help FORCE
 
 all: $(MODULE) $(DEMO) $(TOOLS) ## Build everything into build/ (the default)
 
@@ -102,6 +102,10 @@ lint: ## Arrows, style, warnings of two compilers
 
 lint-selftest: ## Does lint find what we plant?
 	@util/lint-selftest.sh
+
+sim: build/recovery-sim ## Every scenario in virtual time, against its floors
+	build/recovery-sim default --scenario all --seeds 5 \
+	    --svg build/sim.svg --floors tools/recovery-sim/floors.txt
 
 check-exports: $(MODULE) ## The module shows three names and no more
 	@util/check-exports.sh $(MODULE)

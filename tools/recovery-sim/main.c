@@ -119,23 +119,22 @@ main(int argc, char **argv)
 {
     char           err[RCV_ERROR_MAX];
     sim_options_t  options;
-    rcv_policy_t  *policy;
+
+    static rcv_policy_t  policy;
 
     sim_options(&options, argc, argv);
 
-    policy = sim_alloc(sizeof(*policy));
-
     if (strcmp(options.policy_path, "default") == 0) {
-        sim_conf_default(policy);
+        sim_conf_default(&policy);
 
     } else if (sim_conf_read(options.policy_path, options.policy_name,
-                             policy, err, sizeof(err))
+                             &policy, err, sizeof(err))
                != 0)
     {
         fprintf(stderr, "recovery-sim: %s\n", err);
         return 2;
     }
 
-    return (options.law == NULL) ? run_laws(&options, policy)
-                                 : run_one(&options, policy);
+    return (options.law == NULL) ? run_laws(&options, &policy)
+                                 : run_one(&options, &policy);
 }

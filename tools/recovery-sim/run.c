@@ -97,7 +97,7 @@ on_step(void *data, uint32_t index)
 
     step = &world->scenario->steps[index % SIM_STEPS_MAX];
 
-    world->broken |= (world->engine.now_ns != 0);
+    world->broken = 1;
 
     switch (step->kind) {
 

@@ -19,6 +19,9 @@
 #define SCORE_WELL        0.8
 #define SCORE_RELAPSED    0.5
 
+/* A peak is looked for in as many requests, at least a second. */
+#define SCORE_PEAK_REQUESTS  20
+
 /* A share of nominal below which the oracle has nothing to give. */
 #define SCORE_NOTHING     0.05
 
@@ -119,16 +122,46 @@ score_times(const sim_run_t *run, const sim_run_t *oracle, sim_score_t *score)
 }
 
 
+/*
+ * The most that the backend was offered, in terms of what it could do: in a
+ * second, or where that is few, in the time of so many requests.
+ */
+
+static double
+score_peak(const sim_run_t *run)
+{
+    double    peak, passed, capacity;
+    unsigned  i, k;
+
+    peak = 0;
+
+    for (i = score_from(run); i < run->nseconds; i++) {
+        passed = 0;
+        capacity = 0;
+
+        for (k = i; k < run->nseconds && capacity < SCORE_PEAK_REQUESTS; k++) {
+            passed += run->seconds[k].passed;
+            capacity += run->seconds[k].capacity;
+        }
+
+        if (capacity >= SCORE_PEAK_REQUESTS) {
+            peak = fmax(peak, passed / capacity);
+        }
+    }
+
+    return peak;
+}
+
+
 static void
 score_backend(const sim_run_t *run, sim_score_t *score)
 {
-    double               work, wasted, peak, dead, dead_s;
+    double               work, wasted, dead, dead_s;
     unsigned             i;
     const sim_second_t  *second;
 
     work = 0;
     wasted = 0;
-    peak = 0;
     dead = 0;
     dead_s = 0;
 
@@ -143,11 +176,10 @@ score_backend(const sim_run_t *run, sim_score_t *score)
         if (i >= score_from(run)) {
             work += second->work_s;
             wasted += second->wasted_s;
-            peak = fmax(peak, second->passed / second->capacity);
         }
     }
 
-    score->value[SIM_FIGURE_PEAK] = peak;
+    score->value[SIM_FIGURE_PEAK] = score_peak(run);
     score->value[SIM_FIGURE_WASTED] = (work > 0) ? wasted / work : 0;
     score->value[SIM_FIGURE_DEAD] = (dead_s > 0)
         ? dead / dead_s / run->scenario->demand : 0;
@@ -176,6 +208,8 @@ score_relapses(const sim_run_t *run, const sim_run_t *oracle,
         best = score_good(oracle, i, n);
 
         if (best < least) {
+            /* the backend is gone: what falls now is not the law's doing */
+            well = 0;
             continue;
         }
 
