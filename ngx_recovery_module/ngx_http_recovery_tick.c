@@ -7,6 +7,10 @@
 #include "ngx_http_recovery_leader.h"
 
 
+static void ngx_http_recovery_classes_check(ngx_http_recovery_zone_t *zone,
+    ngx_http_recovery_backend_t *backend);
+static void ngx_http_recovery_source_age(ngx_http_recovery_main_conf_t *rmcf,
+    rcv_source_t *source, uint64_t now);
 static void ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_seen_t *seen, rcv_window_t *window, uint64_t now);
 static uint64_t ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen);
@@ -28,11 +32,46 @@ ngx_http_recovery_backend_begin(ngx_http_recovery_leader_t *leader,
     seen = &leader->seen[i];
     backend = ngx_http_recovery_led_backend(leader, i);
 
+    ngx_http_recovery_classes_check(leader->main->zone, backend);
     ngx_http_recovery_aggregate(backend, seen, &window, ngx_current_msec);
 
     for (reason = 0; reason < RCV_REASONS; reason++) {
         seen->logged[reason] = ngx_http_recovery_shed_total(backend, reason);
     }
+}
+
+
+/*
+ * Counters lie in the order of the policy's classes.  After a reload with
+ * other classes they begin anew: a total must not go on under another name.
+ */
+
+static void
+ngx_http_recovery_classes_check(ngx_http_recovery_zone_t *zone,
+    ngx_http_recovery_backend_t *backend)
+{
+    uint64_t                    hash;
+    ngx_uint_t                  i, j;
+    ngx_http_recovery_class_t  *class;
+
+    hash = ngx_http_recovery_classes_hash(backend->policy->core);
+
+    if (rcv_load(&backend->record->classes) == hash) {
+        return;
+    }
+
+    for (i = 0; i < zone->classes; i++) {
+        class = ngx_http_recovery_record_class(backend->record, i);
+
+        rcv_store(&class->passed, 0);
+        rcv_store(&class->shed_dry_run, 0);
+
+        for (j = 0; j < RCV_REASONS; j++) {
+            rcv_store(&class->shed[j], 0);
+        }
+    }
+
+    rcv_store(&backend->record->classes, hash);
 }
 
 
@@ -45,13 +84,23 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
     rcv_state_t                   state;
     rcv_source_t                  source;
     rcv_window_t                  window;
-    ngx_http_recovery_zone_t     *zone;
     ngx_http_recovery_seen_t     *seen;
     ngx_http_recovery_backend_t  *backend;
 
+    /*
+     * After a reload the old leader may hear from Redis before its timer
+     * tells it that it leads no longer: what it counted, its successor has
+     * counted too, and the same work would be evidence twice.
+     */
+
+    if (rcv_load_acquire(&leader->main->zone->lease_owner)
+        != leader->identity)
+    {
+        return;
+    }
+
     backend = ngx_http_recovery_led_backend(leader, i);
     seen = &leader->seen[i];
-    zone = leader->main->zone;
     now = ngx_current_msec;
 
     version = ngx_http_recovery_state_read(backend->record, &state);
@@ -60,9 +109,7 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
         state.signal = *signal;
     }
 
-    source.configured = (leader->main->redis != NULL);
-    source.heard = (rcv_load(&zone->redis_last_success_ms) != 0);
-    source.age_ms = rcv_since(now, rcv_load(&zone->redis_last_success_ms));
+    ngx_http_recovery_source_age(leader->main, &source, now);
 
     ngx_http_recovery_aggregate(backend, seen, &window, now);
 
@@ -88,6 +135,29 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
                    &backend->name, rcv_phase_names[state.phase],
                    rcv_window_offered(&window), rcv_window_passed(&window),
                    rcv_window_results(&window), tick.allowance.rate_milli);
+}
+
+
+/* An answer is as old as it is overdue: between two polls none is due. */
+
+static void
+ngx_http_recovery_source_age(ngx_http_recovery_main_conf_t *rmcf,
+    rcv_source_t *source, uint64_t now)
+{
+    uint64_t  heard_ms;
+
+    ngx_memzero(source, sizeof(rcv_source_t));
+
+    if (rmcf->redis == NULL) {
+        return;
+    }
+
+    heard_ms = rcv_load(&rmcf->zone->redis_last_success_ms);
+
+    source->configured = 1;
+    source->heard = (heard_ms != 0);
+    source->age_ms = rcv_since(rcv_since(now, heard_ms),
+                               rmcf->redis->poll_ms);
 }
 
 
