@@ -28,6 +28,7 @@ static const floor_t  floors[] = {
     { SIM_FIGURE_GOODPUT, 1, 0.85 },
     { SIM_FIGURE_LAG, 0, 5 },
     { SIM_FIGURE_PEAK, 1, 1.2 },
+    { SIM_FIGURE_PEAK_FULL, 1, 1.2 },
     { SIM_FIGURE_WASTED, 0, 0.03 },
     { SIM_FIGURE_DEAD, 1, 0.015 },
     { SIM_FIGURE_SHED, 1, 0.0001 },
@@ -50,7 +51,10 @@ floor_target(const floor_t *floor, const sim_scenario_t *scenario)
 
     /* below 10 results a second */
 
-    if (floor->figure == SIM_FIGURE_PEAK && scenario->demand < 10) {
+    if ((floor->figure == SIM_FIGURE_PEAK
+         || floor->figure == SIM_FIGURE_PEAK_FULL)
+        && scenario->demand < 10)
+    {
         return 1.5;
     }
 

@@ -10,7 +10,7 @@ static const char  legend[] =
     "goodput   operations served, % of the omniscient run; worst: of a seed\n"
     "to 95%    seconds until 95 % of steady service; best: omniscient run\n"
     "peak      most offered to the backend in a second (or the time of 20\n"
-    "          requests) / what it could do then; dead: when it lived\n"
+    "          requests) / what it could do just then; full: / warm and whole\n"
     "wasted    % of the backend's work that nobody waited for\n"
     "dead      sent to a dead backend, % of nominal traffic\n"
     "shed      % shed before anything had happened\n"
@@ -80,9 +80,10 @@ report_line(const sim_batch_t *batch, unsigned scenario, FILE *file)
                                                     + scenario)->name,
             100 * m[SIM_FIGURE_GOODPUT], 100 * w[SIM_FIGURE_GOODPUT]);
     report_time(m[SIM_FIGURE_TO_95], best, file);
-    fprintf(file, " %6.2f %6.1f %6.1f %6.2f %8.1f %5.1f %5.1f %6.1f %5.1f "
-            "%8.0f  %s\n",
-            m[SIM_FIGURE_PEAK], 100 * m[SIM_FIGURE_WASTED],
+    fprintf(file, " %6.2f %5.2f %6.1f %6.1f %6.2f %8.1f %5.1f %5.1f %6.1f "
+            "%5.1f %8.0f  %s\n",
+            m[SIM_FIGURE_PEAK], m[SIM_FIGURE_PEAK_FULL],
+            100 * m[SIM_FIGURE_WASTED],
             100 * m[SIM_FIGURE_DEAD], 100 * m[SIM_FIGURE_SHED],
             100 * m[SIM_FIGURE_CRITICAL],
             100 * (m[SIM_FIGURE_CRITICAL] + m[SIM_FIGURE_MISSED]),
@@ -106,10 +107,10 @@ sim_report(const sim_batch_t *batch, FILE *file)
                 batch->seed, batch->seed + batch->nseeds - 1);
     }
 
-    fprintf(file, "%-18s %7s %6s %6s %4s %6s %6s %6s %6s %8s %5s %5s %6s "
-            "%5s %8s  %s\n",
+    fprintf(file, "%-18s %7s %6s %6s %4s %6s %5s %6s %6s %6s %8s %5s %5s "
+            "%6s %5s %8s  %s\n",
             "scenario", "goodput", "worst", "to 95%", "best", "peak",
-            "wasted", "dead", "shed", "critical", "best", "high", "normal",
+            "full", "wasted", "dead", "shed", "critical", "best", "high", "normal",
             "low", "relapses", "collapsed");
 
     for (i = 0; i < batch->nscenarios; i++) {

@@ -26,8 +26,8 @@
 #define SCORE_NOTHING     0.05
 
 const char *const  sim_figure_names[SIM_FIGURES] = {
-    "goodput", "to_95", "lag", "peak", "wasted", "dead", "shed", "critical",
-    "high", "normal", "low", "missed", "relapses", "collapsed"
+    "goodput", "to_95", "lag", "peak", "peak_full", "wasted", "dead", "shed",
+    "critical", "high", "normal", "low", "missed", "relapses", "collapsed"
 };
 
 
@@ -124,11 +124,12 @@ score_times(const sim_run_t *run, const sim_run_t *oracle, sim_score_t *score)
 
 /*
  * The most that the backend was offered, in terms of what it could do: in a
- * second, or where that is few, in the time of so many requests.
+ * second, or where that is few, in the time of so many requests.  full: as
+ * if it could do so much all the time; 0: what it could.
  */
 
 static double
-score_peak(const sim_run_t *run)
+score_peak(const sim_run_t *run, double full)
 {
     double    peak, passed, capacity;
     unsigned  i, k;
@@ -141,7 +142,7 @@ score_peak(const sim_run_t *run)
 
         for (k = i; k < run->nseconds && capacity < SCORE_PEAK_REQUESTS; k++) {
             passed += run->seconds[k].passed;
-            capacity += run->seconds[k].capacity;
+            capacity += (full > 0) ? full : run->seconds[k].capacity;
         }
 
         if (capacity >= SCORE_PEAK_REQUESTS) {
@@ -179,7 +180,9 @@ score_backend(const sim_run_t *run, sim_score_t *score)
         }
     }
 
-    score->value[SIM_FIGURE_PEAK] = score_peak(run);
+    score->value[SIM_FIGURE_PEAK] = score_peak(run, 0);
+    score->value[SIM_FIGURE_PEAK_FULL] =
+        score_peak(run, sim_scenario_capacity(run->scenario));
     score->value[SIM_FIGURE_WASTED] = (work > 0) ? wasted / work : 0;
     score->value[SIM_FIGURE_DEAD] = (dead_s > 0)
         ? dead / dead_s / run->scenario->demand : 0;

@@ -14,7 +14,8 @@ typedef enum {
     SIM_FIGURE_GOODPUT = 0,             /* operations served / oracle's */
     SIM_FIGURE_TO_95,                   /* s until 95 % of steady service */
     SIM_FIGURE_LAG,                     /* ... longer than the oracle */
-    SIM_FIGURE_PEAK,                    /* offered in a second / capacity */
+    SIM_FIGURE_PEAK,                    /* offered / capacity just then */
+    SIM_FIGURE_PEAK_FULL,               /* ... / capacity warm and whole */
     SIM_FIGURE_WASTED,                  /* share of the work, for nobody */
     SIM_FIGURE_DEAD,                    /* sent to the dead / nominal */
     SIM_FIGURE_SHED,                    /* share shed while all was well */
