@@ -110,8 +110,8 @@ sim_report(const sim_batch_t *batch, FILE *file)
     fprintf(file, "%-18s %7s %6s %6s %4s %6s %5s %6s %6s %6s %8s %5s %5s "
             "%6s %5s %8s  %s\n",
             "scenario", "goodput", "worst", "to 95%", "best", "peak",
-            "full", "wasted", "dead", "shed", "critical", "best", "high", "normal",
-            "low", "relapses", "collapsed");
+            "full", "wasted", "dead", "shed", "critical", "best", "high",
+            "normal", "low", "relapses", "collapsed");
 
     for (i = 0; i < batch->nscenarios; i++) {
         report_line(batch, i, file);
