@@ -97,8 +97,6 @@ ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.status_line.len = 0;
 
-    /* HTTP/1 needs to be told where nothing ends */
-
     r->headers_out.content_length_n =
                            r->http_version < NGX_HTTP_VERSION_20 ? 0 : -1;
     ngx_str_set(&r->headers_out.content_type, "application/grpc");
@@ -114,9 +112,23 @@ ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    r->header_only = 1;
+    /*
+     * Over HTTP/2 the headers alone are the whole answer ("Trailers-Only").
+     * Below it even an empty body must be sent: a filter may have made it a
+     * chunked one.
+     */
 
-    ngx_http_finalize_request(r, ngx_http_send_header(r));
+    if (r->http_version >= NGX_HTTP_VERSION_20) {
+        r->header_only = 1;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc != NGX_ERROR && rc <= NGX_OK && !r->header_only) {
+        rc = ngx_http_send_special(r, NGX_HTTP_LAST);
+    }
+
+    ngx_http_finalize_request(r, rc);
 
     return NGX_DONE;
 }

@@ -348,6 +348,10 @@ ngx_http_recovery_zone_check(ngx_shm_zone_t *shm_zone,
     ngx_memzero(&wanted, sizeof(ngx_http_recovery_zone_t));
     ngx_http_recovery_zone_size(rmcf, &wanted);
 
+    /* more workers than before may do without the room for a second drain */
+
+    wanted.slots /= 2;
+
     if (wanted.classes > zone->classes || wanted.slots > zone->slots) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "recovery_zone \"%V\" was made for %uD classes and "

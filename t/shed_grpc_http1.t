@@ -14,7 +14,7 @@ use Test::More;
 
 use Test::Recovery;
 
-my $t = Test::Recovery->new()->plan(13);
+my $t = Test::Recovery->new()->plan(21);
 
 $t->backend(8081);
 
@@ -36,6 +36,15 @@ http {
         location /off  { proxy_pass http://127.0.0.1:%%PORT_8081%%; }
         location /kv   { recovery kv;
                          proxy_pass http://127.0.0.1:%%PORT_8081%%; }
+
+        # filters that forget the length, since they may change it
+
+        location /kv/add { recovery kv; addition_types *;
+                           add_after_body /empty;
+                           proxy_pass http://127.0.0.1:%%PORT_8081%%; }
+        location /kv/ssi { recovery kv; ssi on; ssi_types *;
+                           proxy_pass http://127.0.0.1:%%PORT_8081%%; }
+        location /empty  { return 204; }
 
         location /dead {
             error_page  502 /kv;
@@ -59,7 +68,7 @@ sub call {
                         body => $o{body} // 'xx');
 }
 
-for my $uri ('/kv', '/dead') {
+for my $uri ('/kv', '/dead', '/kv/ssi', '/kv/add') {
     my $r = call($uri);
 
     is($r->{status}, 200, "$uri: status");
