@@ -1,0 +1,86 @@
+
+/*
+ * One run: a scenario, a seed and a law, second by second.
+ */
+
+#ifndef SIM_RUN_H_INCLUDED_
+#define SIM_RUN_H_INCLUDED_
+
+
+#include "backend.h"
+#include "clients.h"
+#include "law.h"
+
+
+/* All are requests, or seconds of work, in this second. */
+
+typedef struct {
+    double               demand;        /* operations begun */
+    double               offered;       /* attempts at the proxy */
+    double               passed;        /* ... let through to the backend */
+    double               good;          /* operations answered in time */
+    double               errors;
+    double               timeouts;
+    double               work_s;        /* of workers */
+    double               wasted_s;      /* ... for nobody */
+
+    /* at its end, or meant over it */
+    double               capacity;
+    double               warmth;
+    double               queue;
+    double               in_flight;
+    double               limit;         /* < 0: none */
+    double               rate;          /* < 0: none */
+    unsigned             dead;          /* the backend, in part of it */
+    const char          *phase;
+} sim_second_t;
+
+
+typedef struct {
+    const sim_scenario_t  *scenario;
+    const sim_law_t       *law;
+    uint64_t               seed;
+
+    sim_second_t          *seconds;
+    unsigned               nseconds;
+
+    /* operations begun in the recovery, and served at their first visit */
+    double                 begun[SIM_TRAFFIC];
+    double                 served[SIM_TRAFFIC];
+
+    /* attempts in the health before it: let through or not */
+    double                 calm_offered;
+    double                 calm_shed;
+} sim_run_t;
+
+
+/* The world of a run while it lasts. */
+
+typedef struct {
+    sim_run_t             *run;
+    const sim_scenario_t  *scenario;
+    const rcv_policy_t    *policy;
+    const sim_law_t       *law;
+    void                  *laws[SIM_NODES_MAX];
+    unsigned               nlaws;
+    sim_engine_t           engine;
+    sim_backend_t          backend;
+    sim_clients_t          clients;
+    uint64_t               judge_ns;
+    unsigned               broken;      /* anything has happened yet */
+} sim_world_t;
+
+
+/* Seconds that a run of the scenario needs. */
+unsigned sim_run_seconds(const sim_scenario_t *scenario);
+
+/* seconds: room for so many, zeroed. */
+void sim_run(sim_run_t *run, const sim_scenario_t *scenario,
+    const sim_law_t *law, const rcv_policy_t *policy, uint64_t seed,
+    sim_second_t *seconds);
+
+/* The second that it is now. */
+sim_second_t *sim_world_second(sim_world_t *world);
+
+
+#endif /* SIM_RUN_H_INCLUDED_ */
