@@ -267,18 +267,32 @@ static void
 ngx_http_recovery_own_status(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx)
 {
-    ngx_uint_t  status;
-    ngx_msec_t  latency_ms;
+    ngx_uint_t                     i, status;
+    rcv_result_t                   result;
+    ngx_http_recovery_decision_t  *decision;
 
     status = r->err_status ? r->err_status : r->headers_out.status;
-    latency_ms = ngx_current_msec - ctx->start_ms;
 
-    if (status >= NGX_HTTP_OK && status < NGX_HTTP_BAD_REQUEST) {
-        ngx_http_recovery_count(ctx, NULL, NULL, RCV_RESULT_OK, latency_ms);
+    if (status < NGX_HTTP_OK || (status >= NGX_HTTP_BAD_REQUEST
+                                 && status < NGX_HTTP_INTERNAL_SERVER_ERROR))
+    {
+        return;
+    }
 
-    } else if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
-        ngx_http_recovery_count(ctx, NULL, NULL, RCV_RESULT_ERROR,
-                                latency_ms);
+    result = status < NGX_HTTP_BAD_REQUEST ? RCV_RESULT_OK
+                                           : RCV_RESULT_ERROR;
+
+    for (i = 0; i < ctx->ndecisions; i++) {
+        decision = &ctx->decisions[i];
+
+        /* what an attempt of a subrequest was made on has its result */
+
+        if (decision->active && !decision->attempted
+            && decision->outcome != RCV_OUTCOME_SHED)
+        {
+            ngx_http_recovery_result_add(decision, result,
+                                         ngx_current_msec - ctx->start_ms);
+        }
     }
 }
 
