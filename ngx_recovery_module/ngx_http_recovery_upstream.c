@@ -351,9 +351,9 @@ ngx_http_recovery_round_undo(ngx_http_recovery_round_t *round, ngx_uint_t n)
 
 /*
  * Either nginx is led to the stale answer that it has, in the way it goes
- * after a failed connection; or the request is ended here.  Both count a
- * finalization each: the upstream's, the request's own, and the one that
- * nginx makes of NGX_ERROR for an upstream that is over.
+ * after a failed connection; or the request is ended here.  That is three
+ * finalizations where nginx has counted one: the upstream's, the request's,
+ * and what nginx makes of NGX_ERROR for an upstream that is over.
  */
 
 static ngx_int_t
@@ -371,6 +371,8 @@ ngx_http_recovery_round_refuse(ngx_http_recovery_round_t *round,
 
     round->refused = 1;
 
+    /* nginx would try again for one that was kept, and for ever */
+
     pc->cached = 0;
     pc->connection = NULL;
     pc->name = &ngx_http_recovery_nobody;
@@ -378,12 +380,7 @@ ngx_http_recovery_round_refuse(ngx_http_recovery_round_t *round,
     if (ngx_http_recovery_round_stale(round)) {
 
 #if (NGX_HTTP_CACHE)
-
-        /* nginx would also take it for an answer that may be stored */
-
         r->cache->stale_error = 1;
-        u->cacheable = 0;
-
 #endif
 
         pc->tries = 0;

@@ -17,12 +17,13 @@ use Test::More;
 
 use Test::Recovery;
 
-my $t = Test::Recovery->new()->plan(73);
+my $t = Test::Recovery->new()->plan(76);
 my $b = $t->backend(8081);
 
 $t->redis_start();
 
-my @names = qw(retry second stale located undo full kept post cost class dry ok);
+my @names = qw(retry second stale located undo full kept post spare cost class
+               dry ok);
 my $backends = join "\n    ", map {
     "recovery_backend $_ { policy "
         . ($_ eq 'class' ? 'two' : 'one') . '; quota 1r/m; }'
@@ -53,8 +54,8 @@ http {
     upstream retry   { recovery retry; server 127.0.0.1:%%PORT_8091%% max_fails=0;
                        server 127.0.0.1:%%PORT_8081%% backup; }
     upstream second  { recovery second; server 127.0.0.1:%%PORT_8081%%; }
-    upstream stale   { recovery stale; server 127.0.0.1:%%PORT_8081%%
-                                              max_fails=0;
+    upstream stale   { recovery stale; keepalive 4;
+                       server 127.0.0.1:%%PORT_8081%% max_fails=0;
                        server 127.0.0.1:%%PORT_8081%% backup; }
     upstream next    { recovery second; server 127.0.0.1:%%PORT_8081%%
                                                max_fails=0;
@@ -70,6 +71,8 @@ http {
                        keepalive 4; }
     upstream post    { server 127.0.0.1:%%PORT_8083%%; keepalive 4;
                        recovery post; }
+    upstream spare   { server 127.0.0.1:%%PORT_8083%%; keepalive 4;
+                       recovery spare; }
     upstream cost    { recovery cost;  server 127.0.0.1:%%PORT_8081%%; }
     upstream class   { recovery class; server 127.0.0.1:%%PORT_8081%%; }
     upstream dry     { recovery dry;   server 127.0.0.1:%%PORT_8081%%; }
@@ -92,7 +95,7 @@ http {
                             proxy_pass http://next; }
         location /stale   { proxy_cache c; proxy_cache_valid 200 1s;
                             proxy_cache_use_stale error;
-                            proxy_next_upstream http_500;
+                            proxy_next_upstream error http_500;
                             proxy_pass http://stale; }
         location /located { recovery located;
                             proxy_next_upstream http_500;
@@ -102,6 +105,9 @@ http {
         location /full    { proxy_pass http://full; }
         location /kept    { proxy_pass http://kept; }
         location /post    { proxy_pass http://post; }
+        location /spare   { error_page 502 = \@spare;
+                            proxy_pass http://spare; }
+        location \@spare   { proxy_pass http://127.0.0.1:%%PORT_8081%%; }
         location /cost    { recovery_cost \$arg_n; proxy_pass http://cost; }
         location /class   { proxy_pass http://class; }
         location /named   { recovery_class high; proxy_pass http://class; }
@@ -262,6 +268,15 @@ is(get('/post', method => 'POST', body => 'x'), 502,
 is($r->{headers}{'x-up'}, '502', 'post: one attempt');
 is(results('post'), '1 0 0', 'post: no error of the backend');
 is(in_flight('post'), 0, 'post: the permit is back');
+
+is(get('/spare'), 200, 'spare: a connection is kept');
+$b->reset();
+$h = $t->http_start('/spare?hang=1', method => 'POST', body => 'x');
+ok($t->wait_for(sub { $b->active() == 1 }), 'spare: error_page is held');
+is(in_flight('spare'), 0, 'spare: the permit is back already');
+$b->release();
+$t->http_end($h);
+$t->http_close($h);
 
 # cost and class
 

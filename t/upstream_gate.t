@@ -16,7 +16,7 @@ use Test::More;
 
 use Test::Recovery;
 
-my $t = Test::Recovery->new()->plan(90);
+my $t = Test::Recovery->new()->plan(93);
 my $b = $t->backend(8081);
 
 $t->redis_start();
@@ -34,6 +34,7 @@ http {
     recovery_redis    redis://127.0.0.1:%%PORT_6379%%;
     recovery_policy   busy { shed status=429; }
     recovery_backend  kv { }
+    recovery_backend  d1 { }
     recovery_backend  busy { policy busy; }
 
     proxy_cache_path  %%TESTDIR%%/cache keys_zone=c:1m;
@@ -58,6 +59,8 @@ http {
         location /busy    { proxy_pass http://busy; }
         location /free    { proxy_pass http://free; }
         location /address { proxy_pass http://127.0.0.1:%%PORT_8081%%; }
+
+        location /in-d1   { recovery d1; proxy_pass http://kv; }
 
         location /hit    { proxy_cache c; proxy_cache_valid 1h;
                            proxy_pass http://kv; }
@@ -167,6 +170,11 @@ ok($r->{headers}{'retry-after'}, 'status=429: Retry-After');
 is($t->http_get('/free')->{status}, 200, '"recovery off"');
 is($t->http_get('/address')->{status}, 200, 'an address has no upstream {}');
 is($b->count(), 2, 'and no more has reached the backend');
+
+is($t->http_get('/in-d1')->{status}, 503, 'from a location on another');
+is($t->class_status('d1', 'normal')->{passed}, 1, 'which had let it pass');
+is($t->metrics()->sum('nginx_recovery_upstream_responses_total',
+                      backend => 'd1'), 0, 'and learns nothing from it');
 
 # its connection lives on, bodies are read away
 

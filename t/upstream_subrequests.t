@@ -16,7 +16,7 @@ use Test::More;
 
 use Test::Recovery;
 
-my $t = Test::Recovery->new()->plan(79);
+my $t = Test::Recovery->new()->plan(83);
 my $b = $t->backend(8081);
 
 $t->redis_start();
@@ -168,6 +168,8 @@ check('down', @$_) for (
     ['/ssi/two',   200, 0, '0 2 0', qr/a .*503 S.* b .*503 S.* c/s,
      'SSI, twice'],
     ['/mirror',    200, 0, '0 1 0', qr/GET/, 'mirror'],
+    ['/mirror?status=503', 503, 0, '0 1 0', qr/GET/,
+     'mirror, the request is refused by itself'],
     ['/both',      503, 1, '0 2 0', qr/503 Serv/, 'mirror and request'],
     ['/auth',      503, 1, '0 1 0', qr/503 Serv/, 'auth_request'],
     ['/auth-page', 503, 1, '0 1 0', qr/^page$/, 'auth_request, a page of 503'],
