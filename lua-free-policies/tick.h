@@ -19,7 +19,7 @@
 #define RCV_TICK_MS            100
 #define RCV_TICK_QUIET_MS      1000
 #define RCV_PROBES_IN_A_ROW    5
-#define RCV_PROBE_IN_FLIGHT    1        /* and the first class's spare one */
+#define RCV_PROBE_IN_FLIGHT    2
 #define RCV_PROBE_RATE_MILLI   2000     /* the floor is at least 2/s */
 #define RCV_GOOD_TICKS         10
 #define RCV_RELAPSE_RESULTS    20

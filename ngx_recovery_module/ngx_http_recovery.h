@@ -147,6 +147,7 @@ typedef struct {
     ngx_http_recovery_policy_t     *policy;     /* that gave class_index */
     ngx_uint_t                      class_index;
     uint32_t                        cost_milli;
+    ngx_uint_t                      uploading;  /* nothing is booked yet */
 } ngx_http_recovery_ask_t;
 
 
@@ -169,7 +170,9 @@ typedef struct {
     ngx_http_recovery_round_t      *rounds;         /* the latest first */
     ngx_uint_t                      retry_after_s;
     ngx_uint_t                      shed_status;
-    ngx_uint_t                      shed_uri_changes;   /* left then */
+    void                          (*finalize)(ngx_http_request_t *r,
+                                              ngx_int_t rc);
+    unsigned                        uploading:1;    /* holds nothing yet */
     unsigned                        shed:1;     /* it, or what it waits for */
     unsigned                        shed_subrequest:1;
     unsigned                        observed:1;
@@ -241,9 +244,8 @@ void ngx_http_recovery_ask_undo(ngx_http_recovery_ask_t *ask,
 void ngx_http_recovery_ask_shed(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t *decision);
 
-/* The request will be told so: marks what the header filter looks for. */
-void ngx_http_recovery_turn_away(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx);
+/* Books the permits of what was let in with its body still to come. */
+void ngx_http_recovery_book(ngx_http_recovery_ctx_t *ctx);
 
 /* Gives all permits back; safe to call twice. */
 void ngx_http_recovery_release(ngx_http_recovery_ctx_t *ctx);
@@ -312,9 +314,24 @@ void ngx_http_recovery_rounds_release(ngx_http_recovery_ctx_t *ctx);
 
 /* Turns the request away; the value is the phase handler's to return. */
 ngx_int_t ngx_http_recovery_answer(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx, const rcv_policy_t *policy);
+    ngx_http_recovery_ctx_t *ctx, ngx_uint_t status);
 
 ngx_int_t ngx_http_recovery_filter_init(ngx_conf_t *cf);
+
+
+/* _hold.c */
+
+void ngx_http_recovery_hold_init(void);
+
+/*
+ * At the headers of a main request's answer: sees to it that its permits come
+ * back when the backend is done with it.
+ */
+void ngx_http_recovery_hold_answer(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx);
+
+/* Is the body of the main request still to come from the client? */
+ngx_uint_t ngx_http_recovery_uploading(ngx_http_request_t *r);
 
 
 /* _variables.c */

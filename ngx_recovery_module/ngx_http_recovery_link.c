@@ -188,19 +188,11 @@ ngx_http_recovery_link_advance(ngx_http_recovery_link_t *link)
 static ngx_int_t
 ngx_http_recovery_link_connect(ngx_http_recovery_link_t *link)
 {
-    ngx_int_t                  rc;
-    ngx_addr_t                *addr;
-    ngx_peer_connection_t      peer;
-    ngx_http_recovery_zone_t  *zone;
+    ngx_int_t               rc;
+    ngx_addr_t             *addr;
+    ngx_peer_connection_t   peer;
 
     addr = link->redis->targets[link->target].addr;
-    zone = link->redis->main->zone;
-
-    if (link == &link->redis->commands) {
-        (void) ngx_snprintf((u_char *) zone->redis_address,
-                            sizeof(zone->redis_address) - 1, "%V%Z",
-                            &addr->name);
-    }
 
     ngx_memzero(&peer, sizeof(ngx_peer_connection_t));
 

@@ -188,6 +188,8 @@ ngx_http_recovery_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    ngx_http_recovery_hold_init();
+
     return ngx_http_recovery_filter_init(cf);
 }
 

@@ -181,7 +181,7 @@ void ngx_http_recovery_link_fail(ngx_http_recovery_link_t *link,
 void ngx_http_recovery_link_refused(ngx_http_recovery_link_t *link,
     const ngx_http_recovery_resp_value_t *value);
 
-/* The link has done what it is there for. */
+/* The link has done what it is there for, for the first time or again. */
 void ngx_http_recovery_link_good(ngx_http_recovery_link_t *link);
 
 /* Both links down, for good. */

@@ -114,10 +114,8 @@ ngx_http_recovery_again(ngx_http_request_t *r,
                 return NGX_DECLINED;
             }
 
-            ctx->shed |= !r->background;
-
             return ngx_http_recovery_answer(r, ctx,
-                                            backends[i]->policy->core);
+                                     backends[i]->policy->core->shed_status);
         }
 
         if (r == r->main) {
@@ -147,6 +145,7 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
     backends = rlcf->backends->elts;
 
     ngx_http_recovery_ask_init(&ask, r);
+    ask.uploading = ngx_http_recovery_uploading(r);
 
     for (i = 0; i < rlcf->backends->nelts; i++) {
 
@@ -181,10 +180,12 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
         decision->active = (r == r->main);
 
         ngx_http_recovery_ask_shed(&ask, ctx, decision);
-        ngx_http_recovery_turn_away(r, ctx);
 
-        return ngx_http_recovery_answer(r, ctx, backends[i]->policy->core);
+        return ngx_http_recovery_answer(r, ctx,
+                                     backends[i]->policy->core->shed_status);
     }
+
+    ctx->uploading |= ask.uploading;
 
     for (i = first; i < ctx->ndecisions; i++) {
         ngx_http_recovery_ask_passed(&ask, &ctx->decisions[i]);
@@ -209,6 +210,8 @@ ngx_http_recovery_ask_init(ngx_http_recovery_ask_t *ask,
     ask->class_index = 0;
     ask->cost_milli = ngx_http_recovery_cost(r, ask->conf);
 
+    ask->uploading = 0;
+
     if (!ngx_http_recovery_led(ask->main->zone)) {
         ngx_http_recovery_lead(ask->main);
     }
@@ -228,6 +231,10 @@ ngx_http_recovery_ask(ngx_http_recovery_ask_t *ask,
     }
 
     at = ngx_http_recovery_at(ask->main, backend);
+
+    if (ask->uploading) {
+        at.slot = NULL;
+    }
 
     ngx_memzero(decision, sizeof(ngx_http_recovery_decision_t));
 
@@ -278,7 +285,7 @@ ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
     rcv_add(&class->passed, 1);
     rcv_add(&record->cost_milli, ask->cost_milli);
 
-    if (!decision->ticket.booked) {
+    if (!decision->ticket.booked && !ask->uploading) {
         rcv_add(&ask->main->zone->undecided
                     [NGX_HTTP_RECOVERY_UNDECIDED_NO_SLOT], 1);
     }
@@ -312,25 +319,10 @@ ngx_http_recovery_ask_shed(ngx_http_recovery_ask_t *ask,
 
     forecast_s = rcv_load(&record->retry_after_s[decision->class_index]);
 
-    ctx->shed_status = policy->shed_status;
     ctx->retry_after_s = rcv_retry_jitter_s(policy, (uint32_t) forecast_s,
                                             (uint32_t) ngx_random() << 1);
 
     ngx_http_recovery_log(ask, decision, ctx->retry_after_s);
-}
-
-
-/* Nobody waits for a mirror: the main request's answer is its own. */
-
-void
-ngx_http_recovery_turn_away(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx)
-{
-    if (!r->background) {
-        ctx->shed = 1;
-        ctx->shed_subrequest = (r != r->main);
-        ctx->shed_uri_changes = r->main->uri_changes;
-    }
 }
 
 
@@ -588,6 +580,30 @@ static void
 ngx_http_recovery_cleanup(void *data)
 {
     ngx_http_recovery_release(data);
+}
+
+
+void
+ngx_http_recovery_book(ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_uint_t                     i;
+    rcv_admit_at_t                 at;
+    ngx_http_recovery_decision_t  *decision;
+
+    for (i = 0; i < ctx->ndecisions; i++) {
+        decision = &ctx->decisions[i];
+
+        if (decision->outcome != RCV_OUTCOME_PASSED) {
+            continue;
+        }
+
+        at = ngx_http_recovery_at(ctx->main, decision->backend);
+
+        if (!rcv_admit_book(&at, &decision->ticket)) {
+            rcv_add(&ctx->main->zone->undecided
+                        [NGX_HTTP_RECOVERY_UNDECIDED_NO_SLOT], 1);
+        }
+    }
 }
 
 

@@ -360,11 +360,10 @@ static ngx_int_t
 ngx_http_recovery_round_refuse(ngx_http_recovery_round_t *round,
     ngx_peer_connection_t *pc)
 {
-    ngx_int_t                     rc;
-    ngx_uint_t                    i;
-    const rcv_policy_t           *policy;
-    ngx_http_request_t           *r;
-    ngx_http_upstream_t          *u;
+    ngx_int_t             rc;
+    ngx_uint_t            i, status;
+    ngx_http_request_t   *r;
+    ngx_http_upstream_t  *u;
 
     r = round->request;
     u = round->upstream;
@@ -394,18 +393,16 @@ ngx_http_recovery_round_refuse(ngx_http_recovery_round_t *round,
         i++;
     }
 
-    policy = round->charges[i].decision.backend->policy->core;
-
-    ngx_http_recovery_turn_away(r, round->ctx);
+    status = round->charges[i].decision.backend->policy->core->shed_status;
 
     u->state->peer = pc->name;
-    u->state->status = policy->shed_status;
+    u->state->status = status;
 
     r->main->count += 2;
 
     (*u->cleanup)(r);
 
-    rc = ngx_http_recovery_answer(r, round->ctx, policy);
+    rc = ngx_http_recovery_answer(r, round->ctx, status);
 
     if (rc != NGX_DONE) {
         ngx_http_finalize_request(r, rc);
