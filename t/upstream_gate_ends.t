@@ -178,6 +178,7 @@ is(results(), $before, 'abort: no result');
 
 is($t->http_get('/x', method => 'POST', body => 'x' x 300_000)->{status},
    200, 'upload');
+$t->wait_for(sub { in_flight() == 0 }, 'the upload to be over');
 
 $h = $t->http_start('/x', method => 'POST', headers =>
                     { 'Content-Length' => 1000 });
