@@ -66,7 +66,10 @@ if ($tls) {
            . ' -keyout ' . $t->dir() . '/key -out ' . $t->dir() . '/cert'
            . ' > /dev/null 2>&1') == 0 or die 'openssl';
 
-    $tls_client = 'location /tls { proxy_pass https://tls; }';
+    # from 1.29.7 on nginx keeps connections unless it is told not to
+
+    $tls_client = 'location /tls { proxy_set_header Connection close;'
+                  . ' proxy_pass https://tls; }';
     $tls_server = <<'EOF2';
     server {
         listen               127.0.0.1:%%PORT_8086%% ssl;
