@@ -426,7 +426,7 @@ my %home = (
     (map { $_ => 'http' } qw(recovery_zone recovery_redis recovery_policy
                              recovery_backend recovery_log_level server map
                              geo log_format)),
-    location => 'server',
+    location => 'server', upstream => 'http',
 );
 
 
