@@ -78,7 +78,8 @@ is(in_flight(), 0, 'an upload: not yet');
 finish($work);
 
 ok($t->wait_for(sub { in_flight() == 1 }, 'at work'), 'at work: it counts');
-is($b->release('/work'), 1, 'the backend had it');
+ok($t->wait_for(sub { $b->release('/work') == 1 }, 'the backend to have it'),
+   'the backend had it');
 is($t->http_end($work)->{status}, 200, 'it ends');
 ok($t->wait_for(sub { in_flight() == 0 }, 'none'), 'and counts no more');
 
@@ -86,7 +87,7 @@ ok($t->wait_for(sub { in_flight() == 0 }, 'none'), 'and counts no more');
 
 my $small = $t->http_start('/small?hang=1', method => 'POST', body => 'x');
 ok($t->wait_for(sub { in_flight() == 1 }, 'small'), 'a small body: at once');
-$b->release('/small');
+$t->wait_for(sub { $b->release('/small') == 1 }, 'the backend to have it');
 $t->http_end($small);
 
 # passed on as it comes, the backend waits with the client
