@@ -51,8 +51,8 @@ TESTS ?= $(sort $(wildcard t/*.t))
 PROVE  = prove -I t/lib $(if $(V),-v) $(if $(JOBS),-j$(JOBS)) $(TESTS)
 
 
-.PHONY: all run demo deps unit unit-asan t test static asan asan-test lint \
-        lint-selftest check-exports clean distclean help FORCE
+.PHONY: all run demo deps unit unit-asan stress fuzz t test static asan \
+        asan-test lint lint-selftest check-exports clean distclean help FORCE
 
 all: $(MODULE) $(DEMO) $(TOOLS) ## Build everything into build/ (the default)
 
@@ -75,6 +75,12 @@ unit: $(UNITS) ## Unit tests of the core
 unit-asan: $(UNITS_ASAN) ## Unit tests of the core under ASan and UBSan
 	@util/run-units.sh "unit tests under ASan and UBSan" $^
 
+stress: build/core.a ## Shared memory under kill -9 and TSan (TIME=seconds)
+	@util/stress.sh $(or $(TIME),3)
+
+fuzz: ## libFuzzer on what reads foreign bytes (TIME=seconds, each)
+	@util/fuzz.sh $(or $(TIME),60)
+
 t: all ## Tests on real nginx and Redis (TESTS="t/x.t", V=1, JOBS=N)
 	TEST_NGINX_BINARY='$(NGINX)' $(PROVE)
 
@@ -82,11 +88,13 @@ test: deps ## Everything: units, lint, exports, then real nginx and Redis
 	@$(MAKE) all
 	@$(MAKE) unit
 	@$(MAKE) unit-asan
+	@$(MAKE) stress TIME=3
+	@$(MAKE) fuzz TIME=5
 	@$(MAKE) lint
 	@$(MAKE) lint-selftest
 	@$(MAKE) check-exports
 	@$(MAKE) t
-	@echo "make test: units, lint, exports and nginx tests passed"
+	@echo "make test: units, stress, fuzz, lint, exports and nginx tests passed"
 
 static: build/static/nginx ## nginx with the module inside, from its source
 
@@ -165,7 +173,9 @@ build/core.a build/core-asan.a:
 	@rm -f $@
 	@ar rcs $@ $^
 
-LINK_UNIT = -std=gnu11 $(WARN) -I lua-free-policies -I tests -MMD -MP \
+# In the tables of the tests what is left out is zero.
+LINK_UNIT = -std=gnu11 $(WARN) -Wno-missing-field-initializers \
+            -I lua-free-policies -I tests -MMD -MP \
             -MF $@.d -MT $@ -o $@ $< $(HELPER_C)
 UNIT_LIBS = -lcmocka -lhiredis -lpcre2-8 -lpthread -lm
 

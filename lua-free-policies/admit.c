@@ -5,14 +5,9 @@
 
 
 static rcv_reason_t
-rcv_admit_in_flight(const rcv_admit_at_t *at, uint64_t word,
-    uint32_t share_ppm, unsigned class_index, rcv_ticket_t *ticket)
+rcv_admit_in_flight(const rcv_admit_at_t *at, uint32_t watermark,
+    rcv_ticket_t *ticket)
 {
-    uint32_t  watermark;
-
-    watermark = rcv_inflight_watermark(rcv_gate_limit(word), share_ppm,
-                                       class_index);
-
     if (!rcv_inflight_take(at->gate, at->slot, at->gate_index, watermark)) {
         return RCV_REASON_IN_FLIGHT;
     }
@@ -20,6 +15,27 @@ rcv_admit_in_flight(const rcv_admit_at_t *at, uint64_t word,
     ticket->booked = (at->slot != NULL);
 
     return RCV_REASON_NONE;
+}
+
+
+/*
+ * On the floor one class alone is let in: it has all the places there are,
+ * and no spare one, since a backend that may hang gets two and no third.
+ */
+
+static uint32_t
+rcv_admit_places(uint64_t word, uint32_t share_ppm, unsigned class_index)
+{
+    rcv_phase_t  phase;
+
+    phase = rcv_gate_phase(word);
+
+    if (phase == RCV_PHASE_PROBING || phase == RCV_PHASE_DOWN) {
+        return rcv_gate_limit(word);
+    }
+
+    return rcv_inflight_watermark(rcv_gate_limit(word), share_ppm,
+                                  class_index);
 }
 
 
@@ -42,7 +58,9 @@ rcv_admit_limited(const rcv_admit_at_t *at, uint64_t word,
         return rcv_gate_reason(word);
     }
 
-    reason = rcv_admit_in_flight(at, word, share_ppm, class_index, ticket);
+    reason = rcv_admit_in_flight(at, rcv_admit_places(word, share_ppm,
+                                                      class_index),
+                                 ticket);
 
     if (reason != RCV_REASON_NONE) {
         return reason;
@@ -63,6 +81,7 @@ rcv_reason_t
 rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
     uint64_t now_ns, rcv_ticket_t *ticket)
 {
+    uint32_t          share_ppm;
     uint64_t          word;
     rcv_gate_mode_t   mode;
 
@@ -89,9 +108,12 @@ rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
                                  ticket);
     }
 
-    return rcv_admit_in_flight(at, word,
-                               at->policy->classes[class_index].share_ppm,
-                               class_index, ticket);
+    share_ppm = at->policy->classes[class_index].share_ppm;
+
+    return rcv_admit_in_flight(at,
+                               rcv_inflight_watermark(rcv_gate_limit(word),
+                                                      share_ppm, class_index),
+                               ticket);
 }
 
 

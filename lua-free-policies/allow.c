@@ -216,7 +216,6 @@ allow_phase(const rcv_state_t *state, const rcv_policy_t *policy,
         break;
 
     case RCV_PHASE_DEGRADED:
-        health_ppm = (uint32_t) rcv_min(health_ppm, state->control.level_ppm);
         allowance->word.in_flight_limit =
             allow_share_in_flight(state, health_ppm, 1);
         break;

@@ -67,7 +67,12 @@ turn_ramp_why(rcv_turn_t *turn, uint32_t level_before_ppm)
 
     if (turn->verdict == RCV_VERDICT_RISE) {
 
-        if (state->control.level_ppm == level_before_ppm) {
+        /* what has not moved the limit is no reason for it */
+
+        if (state->control.level_ppm == level_before_ppm
+            || state->bound == RCV_REASON_CEILING
+            || state->bound == RCV_REASON_QUOTA)
+        {
             return;
         }
 

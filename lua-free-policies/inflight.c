@@ -72,11 +72,9 @@ rcv_slot_claim(const rcv_slots_t *slots, uint64_t owner, uint64_t start,
 
 
 int
-rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner, unsigned ngates)
+rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner)
 {
     uint64_t  seq, start;
-
-    (void) ngates;
 
     /*
      * By CAS, and read before owner: if somebody is faster and the slot has

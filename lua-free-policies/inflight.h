@@ -84,7 +84,7 @@ rcv_slot_t *rcv_slot_claim(const rcv_slots_t *slots, uint64_t owner,
  * 1: emptied by this call, 0: somebody else was first.  in_flight follows
  * with the next reconcile.
  */
-int rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner, unsigned ngates);
+int rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner);
 
 /*
  * The highest in_flight at which a class still gets a permit, plus one.  At

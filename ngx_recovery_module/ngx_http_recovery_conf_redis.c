@@ -238,10 +238,20 @@ ngx_http_recovery_redis_server(ngx_conf_t *cf,
     }
 
     if (!ngx_http_recovery_redis_starts(uri, "redis://")) {
+
+        /* nothing that could be a password is repeated */
+
+        host.data = uri->data;
+        host.len = strcspn((char *) uri->data, "@");
+
+        if (host.len < uri->len) {
+            host.len = strcspn((char *) uri->data, ":");
+        }
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_redis\": unknown scheme, a URI must "
-                           "be \"redis://[user@]host[:port][/db]\" or "
-                           "\"unix:/path\"");
+                           "\"recovery_redis\": unknown scheme in \"%V\", a "
+                           "URI must be \"redis://[user@]host[:port][/db]\" "
+                           "or \"unix:/path\"", &host);
         return NGX_CONF_ERROR;
     }
 
@@ -324,7 +334,9 @@ ngx_http_recovery_redis_resolve(ngx_conf_t *cf,
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_redis\": %s in \"%V\"",
+                           "\"recovery_redis\": %s in \"%V\", it must be "
+                           "\"redis://[user@]host[:port][/db]\" or "
+                           "\"unix:/path\"",
                            u.err ? u.err : "invalid address", &server->uri);
         return NGX_CONF_ERROR;
     }

@@ -28,7 +28,7 @@ typedef struct {
     uint64_t                        latency[RCV_LATENCY_BUCKETS];
     uint64_t                        latency_sum_us;
     uint64_t                        logged[RCV_REASONS];
-    unsigned                        bad;        /* fields, when last read */
+    uint32_t                        bad[RCV_FIELDS];    /* hash; 0: good */
     unsigned                        quiet:1;
 } ngx_http_recovery_seen_t;
 

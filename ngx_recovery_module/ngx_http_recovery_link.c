@@ -40,6 +40,7 @@ static void ngx_http_recovery_link_write_handler(ngx_event_t *wev);
 static void ngx_http_recovery_link_connected(ngx_http_recovery_link_t *link);
 static void ngx_http_recovery_link_read_handler(ngx_event_t *rev);
 static void ngx_http_recovery_link_read(ngx_http_recovery_link_t *link);
+static void ngx_http_recovery_link_resume(ngx_event_t *ev);
 static ngx_int_t ngx_http_recovery_link_replies(
     ngx_http_recovery_link_t *link);
 static void ngx_http_recovery_link_reply(ngx_http_recovery_link_t *link,
@@ -88,6 +89,11 @@ ngx_http_recovery_link_init(ngx_http_recovery_redis_t *redis,
     link->timer.data = link;
     link->timer.log = &link->log;
     link->timer.cancelable = 1;
+
+    link->pause.handler = ngx_http_recovery_link_resume;
+    link->pause.data = link;
+    link->pause.log = &link->log;
+    link->pause.cancelable = 1;
 
     return NGX_OK;
 }
@@ -182,19 +188,11 @@ ngx_http_recovery_link_advance(ngx_http_recovery_link_t *link)
 static ngx_int_t
 ngx_http_recovery_link_connect(ngx_http_recovery_link_t *link)
 {
-    ngx_int_t                  rc;
-    ngx_addr_t                *addr;
-    ngx_peer_connection_t      peer;
-    ngx_http_recovery_zone_t  *zone;
+    ngx_int_t               rc;
+    ngx_addr_t             *addr;
+    ngx_peer_connection_t   peer;
 
     addr = link->redis->targets[link->target].addr;
-    zone = link->redis->main->zone;
-
-    if (link == &link->redis->commands) {
-        (void) ngx_snprintf((u_char *) zone->redis_address,
-                            sizeof(zone->redis_address) - 1, "%V%Z",
-                            &addr->name);
-    }
 
     ngx_memzero(&peer, sizeof(ngx_peer_connection_t));
 
@@ -501,7 +499,7 @@ ngx_http_recovery_link_read_handler(ngx_event_t *rev)
             ngx_http_recovery_link_connected(link);
         }
 
-        if (link->connection != NULL) {
+        if (link->connection != NULL && !link->pause.timer_set) {
             ngx_http_recovery_link_read(link);
         }
     }
@@ -523,11 +521,14 @@ ngx_http_recovery_link_read(ngx_http_recovery_link_t *link)
 
     for ( ;; ) {
 
-        /* A flood must not keep the worker from its other connections. */
+        /*
+         * A flood must neither keep the worker from its other connections
+         * nor busy: the sender is made to wait.
+         */
 
         if (total >= NGX_HTTP_RECOVERY_REDIS_TURN_BYTES) {
-            ngx_post_event(c->read, &ngx_posted_next_events);
-            return;
+            ngx_add_timer(&link->pause, NGX_HTTP_RECOVERY_REDIS_TURN_MS);
+            break;
         }
 
         n = c->recv(c, (u_char *) buf, sizeof(buf));
@@ -562,6 +563,27 @@ ngx_http_recovery_link_read(ngx_http_recovery_link_t *link)
         ngx_http_recovery_link_fail(link, NGX_HTTP_RECOVERY_FAILURE_CLOSED, 0,
                                     "no event for reading");
     }
+}
+
+
+static void
+ngx_http_recovery_link_resume(ngx_event_t *ev)
+{
+    ngx_http_recovery_link_t   *link;
+    ngx_http_recovery_redis_t  *redis;
+
+    link = ev->data;
+    redis = link->redis;
+
+    if (redis->stopped || ngx_exiting) {
+        return;
+    }
+
+    redis->busy++;
+
+    ngx_http_recovery_link_read(link);
+
+    ngx_http_recovery_redis_leave(redis);
 }
 
 
@@ -659,6 +681,10 @@ ngx_http_recovery_link_close(ngx_http_recovery_link_t *link)
 
     if (link->timer.timer_set) {
         ngx_del_timer(&link->timer);
+    }
+
+    if (link->pause.timer_set) {
+        ngx_del_timer(&link->pause);
     }
 
     link->step = NGX_HTTP_RECOVERY_LINK_IDLE;

@@ -10,6 +10,8 @@
 
 static ngx_int_t ngx_http_recovery_redis_targets(
     ngx_http_recovery_redis_t *redis);
+static void ngx_http_recovery_redis_show(ngx_http_recovery_redis_t *redis,
+    ngx_http_recovery_redis_state_t state);
 static void ngx_http_recovery_redis_connected(
     ngx_http_recovery_redis_t *redis);
 static void ngx_http_recovery_link_report(ngx_http_recovery_link_t *link,
@@ -62,7 +64,7 @@ ngx_http_recovery_redis_create(ngx_http_recovery_main_conf_t *rmcf,
         return NULL;
     }
 
-    rcv_store(&rmcf->zone->redis_state, NGX_HTTP_RECOVERY_REDIS_CONNECTING);
+    ngx_http_recovery_redis_show(redis, NGX_HTTP_RECOVERY_REDIS_CONNECTING);
 
     ngx_http_recovery_link_wait(&redis->commands, 0);
 
@@ -144,7 +146,6 @@ void
 ngx_http_recovery_link_fail(ngx_http_recovery_link_t *link,
     ngx_http_recovery_failure_t failure, ngx_err_t err, const char *text)
 {
-    uint32_t                    state;
     ngx_http_recovery_redis_t  *redis;
 
     redis = link->redis;
@@ -153,11 +154,10 @@ ngx_http_recovery_link_fail(ngx_http_recovery_link_t *link,
     ngx_http_recovery_link_close(link);
 
     if (link == &redis->commands) {
-        state = (failure == NGX_HTTP_RECOVERY_FAILURE_DENIED)
-                    ? NGX_HTTP_RECOVERY_REDIS_DENIED
-                    : NGX_HTTP_RECOVERY_REDIS_DISCONNECTED;
-
-        rcv_store(&redis->main->zone->redis_state, state);
+        ngx_http_recovery_redis_show(redis,
+                                 failure == NGX_HTTP_RECOVERY_FAILURE_DENIED
+                                     ? NGX_HTTP_RECOVERY_REDIS_DENIED
+                                     : NGX_HTTP_RECOVERY_REDIS_DISCONNECTED);
 
         ngx_http_recovery_link_stop(&redis->subscriber);
     }
@@ -170,22 +170,29 @@ static void
 ngx_http_recovery_link_report(ngx_http_recovery_link_t *link,
     ngx_http_recovery_failure_t failure, ngx_err_t err, const char *text)
 {
-    u_char                            *reported;
+    u_char                             kind, *reported;
     ngx_uint_t                         level;
     ngx_http_recovery_redis_server_t  *server;
 
     server = link->redis->targets[link->target].server;
     reported = &link->reported[link->target];
+    kind = failure;
+
+    /* who puts the password right has to hear of the rights that it lacks */
+
+    if (failure == NGX_HTTP_RECOVERY_FAILURE_DENIED) {
+        kind |= link->step << 4;
+    }
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, &link->log, err,
                    "recovery redis failure:%ui before:%ui %s",
                    (ngx_uint_t) failure, (ngx_uint_t) *reported, text);
 
-    if (*reported == failure) {
+    if (*reported == kind) {
         return;
     }
 
-    *reported = failure;
+    *reported = kind;
 
     level = NGX_LOG_WARN;
 
@@ -264,11 +271,15 @@ ngx_http_recovery_link_good(ngx_http_recovery_link_t *link)
     ngx_uint_t                  i, failed;
     ngx_http_recovery_redis_t  *redis;
 
+    redis = link->redis;
+
+    if (link == &redis->commands) {
+        ngx_http_recovery_redis_show(redis, NGX_HTTP_RECOVERY_REDIS_CONNECTED);
+    }
+
     if (link->good) {
         return;
     }
-
-    redis = link->redis;
 
     link->good = 1;
     link->good_since_ms = ngx_current_msec;
@@ -295,6 +306,27 @@ ngx_http_recovery_link_good(ngx_http_recovery_link_t *link)
 }
 
 
+/*
+ * Into the zone, at every poll and every failure and not only at a change:
+ * on reload the link of the old leader may still write there for a moment.
+ */
+
+static void
+ngx_http_recovery_redis_show(ngx_http_recovery_redis_t *redis,
+    ngx_http_recovery_redis_state_t state)
+{
+    ngx_http_recovery_zone_t  *zone;
+
+    zone = redis->main->zone;
+
+    rcv_store(&zone->redis_state, state);
+
+    (void) ngx_snprintf((u_char *) zone->redis_address,
+                        sizeof(zone->redis_address) - 1, "%V%Z",
+                        &redis->targets[redis->commands.target].addr->name);
+}
+
+
 static void
 ngx_http_recovery_redis_connected(ngx_http_recovery_redis_t *redis)
 {
@@ -307,8 +339,6 @@ ngx_http_recovery_redis_connected(ngx_http_recovery_redis_t *redis)
     ngx_log_error(NGX_LOG_NOTICE, &link->log, 0,
                   "recovery_redis \"%V\": connected",
                   &redis->targets[link->target].server->uri);
-
-    rcv_store(&zone->redis_state, NGX_HTTP_RECOVERY_REDIS_CONNECTED);
 
     if (redis->connects++) {
         rcv_add(&zone->redis_reconnects, 1);

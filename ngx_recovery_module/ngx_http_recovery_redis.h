@@ -20,6 +20,7 @@
  *
  * One timer per link: in idle the next try, with commands outstanding their
  * deadline, else what the user of the link has asked for by _link_wait().
+ * A second one is set only while a flood is not being read.
  *
  * Everything runs in one worker, on its event loop.  A call to the leader
  * may end in _redis_destroy() of the very link that is calling: see "busy".
@@ -43,6 +44,7 @@
 #define NGX_HTTP_RECOVERY_REDIS_BACKOFF_MAX_MS  5000
 #define NGX_HTTP_RECOVERY_REDIS_STABLE_MS       5000
 #define NGX_HTTP_RECOVERY_REDIS_TURN_BYTES      32768
+#define NGX_HTTP_RECOVERY_REDIS_TURN_MS         10
 #define NGX_HTTP_RECOVERY_REDIS_SAID_MAX        128
 
 
@@ -100,6 +102,7 @@ struct ngx_http_recovery_link_s {
     ngx_int_t                            ident;
 
     ngx_event_t                          timer;
+    ngx_event_t                          pause;     /* of reading */
     ngx_http_recovery_link_step_t        step;
 
     ngx_connection_t                    *connection;    /* NULL: none */
@@ -178,7 +181,7 @@ void ngx_http_recovery_link_fail(ngx_http_recovery_link_t *link,
 void ngx_http_recovery_link_refused(ngx_http_recovery_link_t *link,
     const ngx_http_recovery_resp_value_t *value);
 
-/* The link has done what it is there for. */
+/* The link has done what it is there for, for the first time or again. */
 void ngx_http_recovery_link_good(ngx_http_recovery_link_t *link);
 
 /* Both links down, for good. */

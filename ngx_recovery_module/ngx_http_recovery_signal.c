@@ -73,7 +73,8 @@ static void
 ngx_http_recovery_bad_fields(ngx_http_recovery_leader_t *leader,
     ngx_uint_t i, const rcv_fields_t *fields, unsigned bad)
 {
-    u_char                       *p, text[RCV_TEXT_MAX];
+    char                          text[RCV_TEXT_MAX + 1];
+    uint32_t                      hash;
     ngx_uint_t                    f;
     const rcv_str_t              *value;
     ngx_http_recovery_seen_t     *seen;
@@ -83,25 +84,29 @@ ngx_http_recovery_bad_fields(ngx_http_recovery_leader_t *leader,
     backend = ngx_http_recovery_led_backend(leader, i);
 
     for (f = 0; f < RCV_FIELDS; f++) {
+        value = &fields->value[f];
 
-        if (!(bad & (1u << f)) || (seen->bad & (1u << f))) {
+        hash = (bad & (1u << f))
+               ? ngx_murmur_hash2((u_char *) value->data, value->len) | 1 : 0;
+
+        if (hash == seen->bad[f]) {
             continue;
         }
 
-        value = &fields->value[f];
-        p = ngx_cpymem(text, value->data ? value->data : "",
-                       ngx_min(value->len, sizeof(text)));
+        seen->bad[f] = hash;
 
+        if (hash == 0) {
+            continue;
+        }
+
+        ngx_http_recovery_text(text, *value);
         rcv_add(&leader->main->zone->redis_bad_values, 1);
 
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "recovery: backend \"%V\" keeps its last good state, "
-                      "redis has a bad \"%s\": \"%*s\"",
-                      &backend->name, rcv_field_names[f],
-                      (size_t) (p - text), text);
+                      "redis has a bad \"%s\": \"%s\"",
+                      &backend->name, rcv_field_names[f], text);
     }
-
-    seen->bad = bad;
 }
 
 

@@ -55,8 +55,7 @@ void
 ngx_http_recovery_slot_leave(ngx_http_recovery_main_conf_t *rmcf)
 {
     if (rmcf->slot != NULL) {
-        (void) rcv_slot_reclaim(rmcf->slot, (uint64_t) ngx_pid,
-                                rmcf->zone->records);
+        (void) rcv_slot_reclaim(rmcf->slot, (uint64_t) ngx_pid);
         rmcf->slot = NULL;
     }
 }
@@ -83,7 +82,7 @@ ngx_http_recovery_slots_reclaim(ngx_http_recovery_zone_t *zone)
             continue;
         }
 
-        if (rcv_slot_reclaim(slot, owner, zone->records)) {
+        if (rcv_slot_reclaim(slot, owner)) {
             rcv_add(&zone->slots_reclaimed, 1);
 
             ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,

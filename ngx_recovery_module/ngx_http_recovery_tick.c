@@ -7,6 +7,8 @@
 #include "ngx_http_recovery_leader.h"
 
 
+static void ngx_http_recovery_source_age(ngx_http_recovery_main_conf_t *rmcf,
+    rcv_source_t *source, uint64_t now);
 static void ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_seen_t *seen, rcv_window_t *window, uint64_t now);
 static uint64_t ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen);
@@ -45,13 +47,11 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
     rcv_state_t                   state;
     rcv_source_t                  source;
     rcv_window_t                  window;
-    ngx_http_recovery_zone_t     *zone;
     ngx_http_recovery_seen_t     *seen;
     ngx_http_recovery_backend_t  *backend;
 
     backend = ngx_http_recovery_led_backend(leader, i);
     seen = &leader->seen[i];
-    zone = leader->main->zone;
     now = ngx_current_msec;
 
     version = ngx_http_recovery_state_read(backend->record, &state);
@@ -60,9 +60,7 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
         state.signal = *signal;
     }
 
-    source.configured = (leader->main->redis != NULL);
-    source.heard = (rcv_load(&zone->redis_last_success_ms) != 0);
-    source.age_ms = rcv_since(now, rcv_load(&zone->redis_last_success_ms));
+    ngx_http_recovery_source_age(leader->main, &source, now);
 
     ngx_http_recovery_aggregate(backend, seen, &window, now);
 
@@ -88,6 +86,29 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
                    &backend->name, rcv_phase_names[state.phase],
                    rcv_window_offered(&window), rcv_window_passed(&window),
                    rcv_window_results(&window), tick.allowance.rate_milli);
+}
+
+
+/* An answer is as old as it is overdue: between two polls none is due. */
+
+static void
+ngx_http_recovery_source_age(ngx_http_recovery_main_conf_t *rmcf,
+    rcv_source_t *source, uint64_t now)
+{
+    uint64_t  heard_ms;
+
+    ngx_memzero(source, sizeof(rcv_source_t));
+
+    if (rmcf->redis == NULL) {
+        return;
+    }
+
+    heard_ms = rcv_load(&rmcf->zone->redis_last_success_ms);
+
+    source->configured = 1;
+    source->heard = (heard_ms != 0);
+    source->age_ms = rcv_since(rcv_since(now, heard_ms),
+                               rmcf->redis->poll_ms);
 }
 
 

@@ -185,7 +185,7 @@ reclaim(rcv_slot_t *slot, uint64_t owner, unsigned ngates)
     }
 
 #else
-    (void) rcv_slot_reclaim(slot, owner, ngates);
+    (void) rcv_slot_reclaim(slot, owner);
 #endif
 }
 

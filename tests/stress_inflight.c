@@ -304,7 +304,7 @@ live(thread_t *thread, account_t *account, uint64_t owner)
 
     if (slot != NULL) {
         give_all(account, slot);
-        (void) rcv_slot_reclaim(slot, owner, GATES);
+        (void) rcv_slot_reclaim(slot, owner);
     }
 
     danger = SAFE;
@@ -467,7 +467,7 @@ worker_process(unsigned index, uint64_t seed)
 
     if (slot != NULL) {
         give_all(account, slot);
-        (void) rcv_slot_reclaim(slot, owner, GATES);
+        (void) rcv_slot_reclaim(slot, owner);
     }
 
     _exit(0);

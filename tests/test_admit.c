@@ -13,6 +13,15 @@
 #include "admit.h"
 #include "bucket.h"
 
+/* Plays that others empty the bucket right after the look. */
+
+static int  outrun;
+
+#define rcv_bucket_fits(gate, share_ppm, rank, cost_milli, now_ns)            \
+    (outrun || rcv_bucket_fits(gate, share_ppm, rank, cost_milli, now_ns))
+
+#include "admit.c"
+
 
 #define SECOND   1000000000ull
 #define NOW      (1000 * SECOND)
@@ -38,6 +47,7 @@ reset(void **state)
 
     (void) state;
 
+    outrun = 0;
     memset(&gate, 0, sizeof(gate));
     memset(&slot, 0, sizeof(slot));
     memset(&policy, 0, sizeof(policy));
@@ -265,6 +275,53 @@ spare_place_is_the_first_class_s(void **state)
 }
 
 
+/*
+ * On the floor there is no spare place, and no share kept for better classes
+ * either: they are not there, else the floor would be theirs.
+ */
+
+static void
+floor_has_no_spare_place(void **state)
+{
+    static const rcv_phase_t  phases[] = {
+        RCV_PHASE_PROBING, RCV_PHASE_DOWN
+    };
+
+    size_t           n;
+    unsigned         class_index, places;
+    rcv_ticket_t     ticket;
+    rcv_allowance_t  a;
+
+    for (n = 0; n < sizeof(phases) / sizeof(phases[0]); n++) {
+
+        for (class_index = 0; class_index < CLASSES; class_index++) {
+            (void) reset(state);
+
+            memset(&a, 0, sizeof(a));
+            a.word.mode = RCV_GATE_LIMIT;
+            a.word.phase = phases[n];
+            a.word.reason = RCV_REASON_PROBING;
+            a.word.class_max = class_index;
+            a.word.in_flight_limit = 2;
+            a.rate_milli = 1000 * UNIT;
+            a.burst_milli = 100 * UNIT;
+
+            rcv_gate_publish(&gate, &a, NOW);
+
+            for (places = 0;
+                 rcv_admit(&at, class_index, UNIT, NOW, &ticket)
+                 == RCV_REASON_NONE;
+                 places++)
+            {
+                assert_true(places < 10);
+            }
+
+            assert_int_equal(places, 2);
+        }
+    }
+}
+
+
 static void
 release_once(void **state)
 {
@@ -301,6 +358,7 @@ undo_gives_permit_and_cost(void **state)
     assert_state(0, 0);
     rcv_admit_undo(&at, 3 * UNIT, &ticket);
     assert_state(0, 0);
+    assert_true(gate.tat_ns == NOW);
 
     /* and does no harm to one that was shed */
 
@@ -350,6 +408,26 @@ without_a_slot_nothing_is_booked(void **state)
     gate.in_flight = 11;
     assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket),
                      RCV_REASON_IN_FLIGHT);
+}
+
+
+/* The permit was taken already: it must go back. */
+
+static void
+outrun_at_the_bucket(void **state)
+{
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_QUOTA, 15, 10, 10 * UNIT);
+    gate.tat_ns = NOW + SECOND;
+    outrun = 1;
+
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_QUOTA);
+    assert_false(ticket.booked);
+    assert_false(ticket.charged);
+    assert_state(0, SECOND);
 }
 
 
@@ -439,10 +517,12 @@ main(void)
         TEST(limit_without_a_rate),
         TEST(rate_of_nothing_sheds_all),
         TEST(spare_place_is_the_first_class_s),
+        TEST(floor_has_no_spare_place),
         TEST(release_once),
         TEST(undo_gives_permit_and_cost),
         TEST(undo_in_another_rate),
         TEST(without_a_slot_nothing_is_booked),
+        TEST(outrun_at_the_bucket),
         TEST(absurd_tat_is_healed_by_the_shed),
         TEST(classes_in_order_by_places),
     };

@@ -100,15 +100,16 @@ test_health_words(void **unused)
 
     for (i = 0; i < nelts(good); i++) {
         memset(&signal, 0, sizeof(signal));
-        assert_int_equal(say(&signal, (hash_t) { good[i].word }), 0);
+        assert_int_equal(say(&signal, (hash_t) { .health = good[i].word }), 0);
         assert_int_equal(signal.health, good[i].health);
         assert_int_equal(signal.health_ppm, good[i].ppm);
     }
 
     for (i = 0; i < nelts(bad); i++) {
         memset(&signal, 0, sizeof(signal));
-        assert_int_equal(say(&signal, (hash_t) { "0.25" }), 0);
-        assert_int_equal(say(&signal, (hash_t) { bad[i] }), BAD(HEALTH));
+        assert_int_equal(say(&signal, (hash_t) { .health = "0.25" }), 0);
+        assert_int_equal(say(&signal, (hash_t) { .health = bad[i] }),
+                         BAD(HEALTH));
         assert_int_equal(signal.health, RCV_HEALTH_DEGRADED);
         assert_int_equal(signal.health_ppm, 250000);
     }
@@ -160,7 +161,8 @@ test_ceiling(void **unused)
 
     /* the good fields of a hash with a bad one count */
 
-    assert_int_equal(say(&signal, (hash_t) { "down", "x" }), BAD(CEILING));
+    assert_int_equal(say(&signal, (hash_t) { .health = "down",
+                                             .ceiling = "x" }), BAD(CEILING));
     assert_int_equal(signal.health, RCV_HEALTH_DOWN);
 
     assert_int_equal(say(&signal, (hash_t) { 0 }), 0);
@@ -324,28 +326,30 @@ test_epoch(void **unused)
 
     memset(&signal, 0, sizeof(signal));
 
-    assert_int_equal(say(&signal, (hash_t) { "up", .epoch = "7" }), 0);
-    assert_int_equal(say(&signal, (hash_t) { "down", .epoch = "6" }),
+    assert_int_equal(say(&signal, (hash_t) { .health = "up", .epoch = "7" }),
+                     0);
+    assert_int_equal(say(&signal, (hash_t) { .health = "down", .epoch = "6" }),
                      BAD(EPOCH));
     assert_int_equal(signal.health, RCV_HEALTH_UP);
 
-    assert_int_equal(say(&signal, (hash_t) { "down", .epoch = "7" }), 0);
+    assert_int_equal(say(&signal, (hash_t) { .health = "down", .epoch = "7" }),
+                     0);
     assert_int_equal(signal.health, RCV_HEALTH_DOWN);
 
-    assert_int_equal(say(&signal, (hash_t) { "up", .epoch = "x" }),
+    assert_int_equal(say(&signal, (hash_t) { .health = "up", .epoch = "x" }),
                      BAD(EPOCH));
     assert_int_equal(signal.health, RCV_HEALTH_UP);
     assert_int_equal(signal.epoch, 7);
 
-    assert_int_equal(say(&signal, (hash_t) { "down" }), 0);
+    assert_int_equal(say(&signal, (hash_t) { .health = "down" }), 0);
     assert_int_equal(signal.health, RCV_HEALTH_DOWN);
-    assert_int_equal(say(&signal, (hash_t) { "up", .epoch = "3" }),
+    assert_int_equal(say(&signal, (hash_t) { .health = "up", .epoch = "3" }),
                      BAD(EPOCH));
 
     assert_int_equal(say(&signal, (hash_t) {
-                         "up", .epoch = "18446744073709551615" }), 0);
+                         .health = "up", .epoch = "18446744073709551615" }), 0);
     assert_int_equal(say(&signal, (hash_t) {
-                         "down", .epoch = "18446744073709551616" }),
+                         .health = "down", .epoch = "18446744073709551616" }),
                      BAD(EPOCH));
 }
 

@@ -206,7 +206,7 @@ claim_until_none_is_left(void **state)
 
     assert_null(claim(200));
 
-    assert_true(rcv_slot_reclaim(slot[2], 102, GATES));
+    assert_true(rcv_slot_reclaim(slot[2], 102));
     assert_int_equal(slot[2]->owner, 0);
     assert_int_equal(slot[2]->start, 0);
     assert_ptr_equal(claim(200), slot[2]);
@@ -226,19 +226,19 @@ reclaim_only_from_its_owner(void **state)
     take(slot, 0, 2);
     seq = slot->seq;
 
-    assert_false(rcv_slot_reclaim(slot, 8, GATES));
+    assert_false(rcv_slot_reclaim(slot, 8));
     assert_int_equal(slot->owner, 7);
     assert_int_equal(slot->seq, seq);
 
-    assert_true(rcv_slot_reclaim(slot, 7, GATES));
-    assert_false(rcv_slot_reclaim(slot, 7, GATES));
+    assert_true(rcv_slot_reclaim(slot, 7));
+    assert_false(rcv_slot_reclaim(slot, 7));
 
     /* the next owner is not hit by who comes too late */
 
     slot = claim(9);
     take(slot, 0, 1);
     seq = slot->seq;
-    assert_false(rcv_slot_reclaim(slot, 7, GATES));
+    assert_false(rcv_slot_reclaim(slot, 7));
     assert_int_equal(slot->owner, 9);
     assert_int_equal(slot->seq, seq);
     assert_int_equal(*rcv_slot_cell(slot, 0), 1);
@@ -261,7 +261,7 @@ new_owner_starts_from_zero(void **state)
     }
 
     seq = slot->seq;
-    assert_true(rcv_slot_reclaim(slot, 7, GATES));
+    assert_true(rcv_slot_reclaim(slot, 7));
     slot = claim(8);
 
     for (i = 0; i < GATES; i++) {
@@ -291,7 +291,7 @@ reconcile_takes_back_from_the_dead(void **state)
     assert_true(rcv_inflight_reconcile(&gates[0], &slots, 0));
     assert_int_equal(gates[0].in_flight, 5);
 
-    assert_true(rcv_slot_reclaim(dead, 7, GATES));
+    assert_true(rcv_slot_reclaim(dead, 7));
     assert_true(rcv_inflight_reconcile(&gates[0], &slots, 0));
     assert_true(rcv_inflight_reconcile(&gates[1], &slots, 1));
     assert_int_equal(gates[0].in_flight, 2);
@@ -348,7 +348,7 @@ killed_at_any_point(void **state)
                          !cases[i].open);
         assert_int_equal(gates[0].in_flight, 4 + cases[i].in_flight);
 
-        assert_true(rcv_slot_reclaim(dead, 7, GATES));
+        assert_true(rcv_slot_reclaim(dead, 7));
         assert_true(rcv_inflight_reconcile(&gates[0], &slots, 0));
         assert_int_equal(gates[0].in_flight, 4);
 
@@ -371,7 +371,7 @@ killed_in_claim_and_reclaim(void **state)
 
     slot = claim(7);
     take(slot, 0, 3);
-    assert_true(rcv_slot_reclaim(slot, 7, GATES));
+    assert_true(rcv_slot_reclaim(slot, 7));
     assert_true(rcv_inflight_reconcile(&gates[0], &slots, 0));
     assert_int_equal(gates[0].in_flight, 0);
 
@@ -380,7 +380,7 @@ killed_in_claim_and_reclaim(void **state)
     slot->owner = 8;
     assert_false(rcv_inflight_reconcile(&gates[0], &slots, 0));
     assert_int_equal(gates[0].in_flight, 0);
-    assert_true(rcv_slot_reclaim(slot, 8, GATES));
+    assert_true(rcv_slot_reclaim(slot, 8));
     assert_true(rcv_inflight_reconcile(&gates[0], &slots, 0));
     assert_int_equal(gates[0].in_flight, 0);
 
@@ -392,7 +392,7 @@ killed_in_claim_and_reclaim(void **state)
 
     slot->seq++;
     assert_false(rcv_inflight_reconcile(&gates[0], &slots, 0));
-    assert_true(rcv_slot_reclaim(slot, 9, GATES));
+    assert_true(rcv_slot_reclaim(slot, 9));
     assert_true(rcv_inflight_reconcile(&gates[0], &slots, 0));
     assert_int_equal(gates[0].in_flight, 0);
     assert_non_null(claim(10));
@@ -442,7 +442,7 @@ give_after_the_slot_was_emptied(void **state)
 
     slot = claim(7);
     take(slot, 0, 2);
-    assert_true(rcv_slot_reclaim(slot, 7, GATES));
+    assert_true(rcv_slot_reclaim(slot, 7));
     assert_ptr_equal(claim(8), slot);
     assert_true(rcv_inflight_reconcile(&gates[0], &slots, 0));
 

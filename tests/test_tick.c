@@ -761,9 +761,13 @@ test_ceiling(void **unused)
 
     to_ramping();
     world_say(&world, "recovering", "30%", NULL, NULL);
+    world_run(&world, 5000);
+    assert_int_equal(world.state.phase, RCV_PHASE_RAMPING);
+    assert_int_equal(world.state.why, RCV_WHY_CEILING);
     world_until(&world, RCV_PHASE_VERIFYING, 30000);
-    assert_int_equal(world_allowed(&world),
-                     world.state.reference_milli / 10 * 3);
+    assert_in_range(world_allowed(&world),
+                    world.state.reference_milli / 10 * 3,
+                    world.state.reference_milli / 10 * 3 + 3);
 }
 
 

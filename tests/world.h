@@ -59,7 +59,7 @@ void world_run(world_t *world, uint64_t ms);
 /* Ticks until the phase is reached; fails after limit_ms. */
 void world_until(world_t *world, rcv_phase_t phase, uint64_t limit_ms);
 
-/* Learns 100 requests a second for two minutes; the state is "up". */
+/* Learns a rate for two minutes; the state is "up". */
 void world_learn(world_t *world, uint64_t rate_milli);
 
 /* Rate that passes now: 0 closed, RCV_UNLIMITED open. */

@@ -119,7 +119,7 @@ sub _globals {
                . "error_log %%TESTDIR%%/error.log $level;\n";
 
     $conf .= "user root;\n" if $> == 0;
-    $conf .= 'load_module ' . $self->module_path() . ";\n"
+    $conf .= 'load_module "' . $self->module_path() . "\";\n"
         if $self->{module} && !$ENV{TEST_NGINX_STATIC};
 
     return $conf;
