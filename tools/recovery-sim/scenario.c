@@ -96,6 +96,14 @@ static const sim_scenario_t  scenarios[] = {
     {
         .name = "noisy",
         .what = "cold, with very noisy latency and pauses",
+        .noise = 0.8,
+        .cold_x = 5,
+        .stall_every_s = 7,
+        .steps = { OUTAGE, COLD },
+    },
+    {
+        .name = "noisy-timeouts",
+        .what = "so noisy that one in ten times out, however low the load",
         .noise = 1.0,
         .stall_every_s = 7,
         .steps = { OUTAGE, COLD },
