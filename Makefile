@@ -52,7 +52,8 @@ PROVE  = prove -I t/lib $(if $(V),-v) $(if $(JOBS),-j$(JOBS)) $(TESTS)
 
 
 .PHONY: all run demo deps unit unit-asan stress fuzz t test static asan \
-        asan-test lint lint-selftest check-exports clean distclean help FORCE
+        asan-test lint lint-selftest check-exports sim clean distclean help \
+        FORCE
 
 all: $(MODULE) $(DEMO) $(TOOLS) ## Build everything into build/ (the default)
 
@@ -110,6 +111,10 @@ lint: ## Arrows, style, warnings of two compilers
 
 lint-selftest: ## Does lint find what we plant?
 	@util/lint-selftest.sh
+
+sim: build/recovery-sim ## Every scenario in virtual time, against its floors
+	build/recovery-sim default --scenario all --seeds 5 \
+	    --svg build/sim.svg --floors tools/recovery-sim/floors.txt
 
 check-exports: $(MODULE) ## The module shows three names and no more
 	@util/check-exports.sh $(MODULE)
@@ -199,7 +204,7 @@ build/demo-%: demo/%.c $(wildcard demo/*.h) build/flags
 build/recoveryctl: $(CTL_C) $(wildcard tools/recoveryctl/*.h) build/flags
 	$(PROGRAM) -lhiredis
 
-build/recovery-sim: $(SIM_C) $(wildcard tools/recovery-sim/*.h) build/core.a
-	$(PROGRAM) -lpcre2-8 -lm
+build/recovery-sim: $(SIM_C) $(wildcard tools/recovery-sim/*.h) build/core.a build/flags
+	$(PROGRAM) -ffp-contract=off -lpcre2-8 -lm
 
 -include $(wildcard build/*/*.d)

@@ -141,7 +141,6 @@ typedef struct {
     ngx_array_t                    *subrequests;    /* ..._subrequest_t */
     ngx_uint_t                      retry_after_s;
     ngx_uint_t                      shed_status;
-    ngx_uint_t                      shed_uri_changes;   /* left then */
     unsigned                        shed:1;     /* it, or what it waits for */
     unsigned                        shed_subrequest:1;
     unsigned                        observed:1;
@@ -199,7 +198,7 @@ ngx_http_recovery_now_ns(void)
 
 /* Turns the request away; the value is the phase handler's to return. */
 ngx_int_t ngx_http_recovery_answer(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx, const rcv_policy_t *policy);
+    ngx_http_recovery_ctx_t *ctx, ngx_uint_t status);
 
 ngx_int_t ngx_http_recovery_filter_init(ngx_conf_t *cf);
 

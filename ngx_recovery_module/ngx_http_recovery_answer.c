@@ -15,8 +15,8 @@ static ngx_uint_t ngx_http_recovery_is_grpc(ngx_str_t *type);
 static ngx_int_t ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
 static ngx_int_t ngx_http_recovery_header_filter(ngx_http_request_t *r);
-static ngx_int_t ngx_http_recovery_unmask(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx);
+static void ngx_http_recovery_hand_up(ngx_http_request_t *r);
+static void ngx_http_recovery_handed_up(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recovery_streams(ngx_http_request_t *r);
 static ngx_int_t ngx_http_recovery_header_add(ngx_http_request_t *r,
     const char *name, const char *value);
@@ -39,15 +39,24 @@ ngx_http_recovery_filter_init(ngx_conf_t *cf)
 
 ngx_int_t
 ngx_http_recovery_answer(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
-    const rcv_policy_t *policy)
+    ngx_uint_t status)
 {
+    ctx->shed_status = status;
+
+    /* nobody waits for a mirror: the main request's answer is its own */
+
+    if (!r->background) {
+        ctx->shed = 1;
+        ctx->shed_subrequest = (r != r->main);
+    }
+
     if (r == r->main && r->headers_in.content_type != NULL
         && ngx_http_recovery_is_grpc(&r->headers_in.content_type->value))
     {
         return ngx_http_recovery_answer_grpc(r, ctx);
     }
 
-    return (ngx_int_t) policy->shed_status;
+    return (ngx_int_t) status;
 }
 
 
@@ -77,13 +86,19 @@ ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
 {
     ngx_int_t  rc;
 
+    r->expect_tested = 1;   /* the body is not wanted */
+
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
     }
 
+    r->err_status = 0;      /* perhaps an error_page led here */
     r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = -1;
+    r->headers_out.status_line.len = 0;
+
+    r->headers_out.content_length_n =
+                           r->http_version < NGX_HTTP_VERSION_20 ? 0 : -1;
     ngx_str_set(&r->headers_out.content_type, "application/grpc");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
@@ -97,9 +112,23 @@ ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    r->header_only = 1;
+    /*
+     * Over HTTP/2 the headers alone are the whole answer ("Trailers-Only").
+     * Below it even an empty body must be sent: a filter may have made it a
+     * chunked one.
+     */
 
-    ngx_http_finalize_request(r, ngx_http_send_header(r));
+    if (r->http_version >= NGX_HTTP_VERSION_20) {
+        r->header_only = 1;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc != NGX_ERROR && rc <= NGX_OK && !r->header_only) {
+        rc = ngx_http_send_special(r, NGX_HTTP_LAST);
+    }
+
+    ngx_http_finalize_request(r, rc);
 
     return NGX_DONE;
 }
@@ -113,7 +142,7 @@ ngx_http_recovery_header_filter(ngx_http_request_t *r)
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_recovery_module);
 
-    if (rmcf->zone == NULL || r != r->main) {
+    if (rmcf->zone == NULL) {
         return ngx_http_next_header_filter(r);
     }
 
@@ -123,23 +152,22 @@ ngx_http_recovery_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    if (ctx->shed) {
+    if (r != r->main) {
 
         if (ctx->shed_subrequest
-            && r->headers_out.status == NGX_HTTP_INTERNAL_SERVER_ERROR
-            && !r->filter_finalize
-            && ngx_http_recovery_unmask(r, ctx) == NGX_DECLINED)
+            && r->headers_out.status == ctx->shed_status)
         {
-            return ngx_http_filter_finalize_request(r,
-                                                    &ngx_http_recovery_module,
-                                                    ctx->shed_status);
+            ngx_http_recovery_hand_up(r);
         }
 
-        if (r->headers_out.status == ctx->shed_status
-            && ngx_http_recovery_retry_after_add(r, ctx) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ctx->shed
+        && r->headers_out.status == ctx->shed_status
+        && ngx_http_recovery_retry_after_add(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     if (ngx_http_recovery_streams(r)) {
@@ -152,29 +180,54 @@ ngx_http_recovery_header_filter(ngx_http_request_t *r)
 
 
 /*
- * auth_request turns whatever a subrequest of its own answers into 500; a
- * client that is told 500 does not know that it may retry.  A page that the
- * operator has for 500 is kept and only gets the status.  NGX_DECLINED: it
- * is nginx's own page, and ours is to be made from the beginning.
+ * auth_request turns whatever a subrequest of its own answers into 500, and
+ * a client that is told 500 does not know that it may retry.  The main
+ * request, which waits for it in the access phase, is therefore woken into
+ * the status itself instead; from there on it is shed like any other.
+ *
+ * Only auth_request asks for headers alone.  Others that wait there have a
+ * subrequest's answer for themselves, and may know better.
  */
 
-static ngx_int_t
-ngx_http_recovery_unmask(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
+static void
+ngx_http_recovery_hand_up(ngx_http_request_t *r)
 {
-    if (r->uri_changes == ctx->shed_uri_changes) {
+    ngx_http_request_t         *mr;
+    ngx_http_phase_handler_t   *waits;
+    ngx_http_core_main_conf_t  *cmcf;
 
-        /* set by the search for a page of 500, none was found */
+    mr = r->main;
 
-        r->error_page = 0;
-
-        return NGX_DECLINED;
+    if (!r->header_only || r->background || r->parent != mr
+        || mr->header_sent
+        || mr->write_event_handler != ngx_http_core_run_phases)
+    {
+        return;
     }
 
-    r->err_status = ctx->shed_status;
-    r->headers_out.status = ctx->shed_status;
-    r->headers_out.status_line.len = 0;
+    cmcf = ngx_http_get_module_main_conf(mr, ngx_http_core_module);
+    waits = &cmcf->phase_engine.handlers[mr->phase_handler];
 
-    return NGX_OK;
+    if (waits->checker == ngx_http_core_access_phase) {
+        mr->write_event_handler = ngx_http_recovery_handed_up;
+    }
+}
+
+
+static void
+ngx_http_recovery_handed_up(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_recovery_ctx_t  *ctx;
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ctx = ngx_http_recovery_ctx(r);
+    rc = ngx_http_recovery_answer(r, ctx, ctx->shed_status);
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
 }
 
 

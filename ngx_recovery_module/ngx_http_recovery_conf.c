@@ -372,6 +372,22 @@ ngx_http_recovery_set_cost(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* nginx counts parameters only where it reads the lines itself */
+
+char *
+ngx_http_recovery_include(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    if (cf->args->nelts != 2) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"include\" has %ui parameters, it must have "
+                           "exactly one", cf->args->nelts - 1);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_conf_include(cf, cmd, conf);
+}
+
+
 char *
 ngx_http_recovery_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {

@@ -34,6 +34,11 @@ ngx_http_recovery_here(ngx_conf_t *cf)
 }
 
 
+/* _conf.c: "include" in a block whose lines we read ourselves */
+char *ngx_http_recovery_include(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
 /* A bound for the lists of known names in messages. */
 #define NGX_HTTP_RECOVERY_LIST_MAX  256
 

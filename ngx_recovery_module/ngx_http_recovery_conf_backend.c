@@ -119,7 +119,7 @@ ngx_http_recovery_backend_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (ngx_strcmp(value[0].data, "include") == 0) {
-        return ngx_conf_include(cf, cmd, conf);
+        return ngx_http_recovery_include(cf, cmd, conf);
     }
 
     for (line = ngx_http_recovery_backend_lines; line->name.len; line++) {

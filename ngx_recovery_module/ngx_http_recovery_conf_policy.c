@@ -95,7 +95,7 @@ ngx_http_recovery_policy_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (ngx_strcmp(value[0].data, "include") == 0) {
-        return ngx_conf_include(cf, cmd, conf);
+        return ngx_http_recovery_include(cf, cmd, conf);
     }
 
     if (cf->args->nelts > NGX_HTTP_RECOVERY_WORDS_MAX) {

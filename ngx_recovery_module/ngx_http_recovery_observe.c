@@ -273,15 +273,26 @@ ngx_http_recovery_nobody_asked(ngx_http_request_t *r,
 /*
  * A location without an upstream (files, an embedded language) is a backend
  * too, and the response is its work.  An answer of the 4xx kind is none: it
- * may come from access rules, long before any work was done.
+ * may come from access rules, long before any work was done; and whatever it
+ * is, a request that never came to its content (an auth_request whose own
+ * service is dead makes it 500) says nothing of the backend.
  */
 
 static void
 ngx_http_recovery_own_status(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx)
 {
-    ngx_uint_t  status;
-    ngx_msec_t  latency_ms;
+    ngx_uint_t                  status;
+    ngx_msec_t                  latency_ms;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    if (cmcf->phase_engine.handlers[r->phase_handler].checker
+        != ngx_http_core_content_phase)
+    {
+        return;
+    }
 
     status = r->err_status ? r->err_status : r->headers_out.status;
     latency_ms = ngx_current_msec - ctx->start_ms;

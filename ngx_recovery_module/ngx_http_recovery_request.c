@@ -143,10 +143,8 @@ ngx_http_recovery_again(ngx_http_request_t *r,
                 return NGX_DECLINED;
             }
 
-            ctx->shed |= !r->background;
-
             return ngx_http_recovery_answer(r, ctx,
-                                            backends[i]->policy->core);
+                                     backends[i]->policy->core->shed_status);
         }
 
         if (r == r->main) {
@@ -304,21 +302,12 @@ ngx_http_recovery_shed(ngx_http_request_t *r,
 
     forecast_s = rcv_load(&record->retry_after_s[decision->class_index]);
 
-    /* nobody waits for a mirror: the main request's answer is its own */
-
-    if (!r->background) {
-        ctx->shed = 1;
-        ctx->shed_subrequest = (r != r->main);
-        ctx->shed_uri_changes = r->main->uri_changes;
-    }
-
-    ctx->shed_status = policy->shed_status;
     ctx->retry_after_s = rcv_retry_jitter_s(policy, (uint32_t) forecast_s,
                                             (uint32_t) ngx_random() << 1);
 
     ngx_http_recovery_log(r, rlcf, decision, ctx->retry_after_s);
 
-    return ngx_http_recovery_answer(r, ctx, policy);
+    return ngx_http_recovery_answer(r, ctx, policy->shed_status);
 }
 
 

@@ -110,7 +110,7 @@ ngx_http_recovery_bad_fields(ngx_http_recovery_leader_t *leader,
 }
 
 
-/* Display only: printable as it is, cut to what fits. */
+/* Display and log: one line without control characters, cut to what fits. */
 
 static void
 ngx_http_recovery_text(char *to, rcv_str_t from)
@@ -120,7 +120,8 @@ ngx_http_recovery_text(char *to, rcv_str_t from)
     len = from.data ? ngx_min(from.len, RCV_TEXT_MAX) : 0;
 
     for (i = 0; i < len; i++) {
-        to[i] = (u_char) from.data[i] < 0x20 ? ' ' : from.data[i];
+        to[i] = ((u_char) from.data[i] < 0x20 || from.data[i] == 0x7f)
+                ? ' ' : from.data[i];
     }
 
     ngx_memzero(to + len, RCV_TEXT_MAX + 1 - len);

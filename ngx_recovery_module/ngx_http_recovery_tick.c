@@ -7,6 +7,8 @@
 #include "ngx_http_recovery_leader.h"
 
 
+static void ngx_http_recovery_classes_check(ngx_http_recovery_zone_t *zone,
+    ngx_http_recovery_backend_t *backend);
 static void ngx_http_recovery_source_age(ngx_http_recovery_main_conf_t *rmcf,
     rcv_source_t *source, uint64_t now);
 static void ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
@@ -30,11 +32,46 @@ ngx_http_recovery_backend_begin(ngx_http_recovery_leader_t *leader,
     seen = &leader->seen[i];
     backend = ngx_http_recovery_led_backend(leader, i);
 
+    ngx_http_recovery_classes_check(leader->main->zone, backend);
     ngx_http_recovery_aggregate(backend, seen, &window, ngx_current_msec);
 
     for (reason = 0; reason < RCV_REASONS; reason++) {
         seen->logged[reason] = ngx_http_recovery_shed_total(backend, reason);
     }
+}
+
+
+/*
+ * Counters lie in the order of the policy's classes.  After a reload with
+ * other classes they begin anew: a total must not go on under another name.
+ */
+
+static void
+ngx_http_recovery_classes_check(ngx_http_recovery_zone_t *zone,
+    ngx_http_recovery_backend_t *backend)
+{
+    uint64_t                    hash;
+    ngx_uint_t                  i, j;
+    ngx_http_recovery_class_t  *class;
+
+    hash = ngx_http_recovery_classes_hash(backend->policy->core);
+
+    if (rcv_load(&backend->record->classes) == hash) {
+        return;
+    }
+
+    for (i = 0; i < zone->classes; i++) {
+        class = ngx_http_recovery_record_class(backend->record, i);
+
+        rcv_store(&class->passed, 0);
+        rcv_store(&class->shed_dry_run, 0);
+
+        for (j = 0; j < RCV_REASONS; j++) {
+            rcv_store(&class->shed[j], 0);
+        }
+    }
+
+    rcv_store(&backend->record->classes, hash);
 }
 
 
@@ -49,6 +86,18 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
     rcv_window_t                  window;
     ngx_http_recovery_seen_t     *seen;
     ngx_http_recovery_backend_t  *backend;
+
+    /*
+     * After a reload the old leader may hear from Redis before its timer
+     * tells it that it leads no longer: what it counted, its successor has
+     * counted too, and the same work would be evidence twice.
+     */
+
+    if (rcv_load_acquire(&leader->main->zone->lease_owner)
+        != leader->identity)
+    {
+        return;
+    }
 
     backend = ngx_http_recovery_led_backend(leader, i);
     seen = &leader->seen[i];

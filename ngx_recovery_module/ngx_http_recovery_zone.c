@@ -27,7 +27,12 @@ static void ngx_http_recovery_zone_size(ngx_http_recovery_main_conf_t *rmcf,
 static ngx_http_recovery_zone_t *ngx_http_recovery_zone_previous(
     ngx_shm_zone_t *shm_zone);
 static void ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
-    ngx_http_recovery_zone_t *old);
+    ngx_http_recovery_zone_t *old, ngx_http_recovery_main_conf_t *rmcf);
+static void ngx_http_recovery_record_import(
+    ngx_http_recovery_record_t *to, ngx_http_recovery_record_t *from,
+    ngx_uint_t classes);
+static ngx_uint_t ngx_http_recovery_record_named(
+    ngx_http_recovery_record_t *record, ngx_http_recovery_main_conf_t *rmcf);
 static ngx_int_t ngx_http_recovery_zone_check(ngx_shm_zone_t *shm_zone,
     ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_zone_t *zone);
 static ngx_int_t ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
@@ -70,7 +75,7 @@ ngx_http_recovery_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
         old = ngx_http_recovery_zone_previous(shm_zone);
         if (old != NULL) {
-            ngx_http_recovery_zone_import(zone, old);
+            ngx_http_recovery_zone_import(zone, old, rmcf);
         }
     }
 
@@ -237,34 +242,29 @@ ngx_http_recovery_zone_previous(ngx_shm_zone_t *shm_zone)
 
 static void
 ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
-    ngx_http_recovery_zone_t *old)
+    ngx_http_recovery_zone_t *old, ngx_http_recovery_main_conf_t *rmcf)
 {
-    ngx_uint_t                   i, classes, n;
-    rcv_state_t                  state;
-    ngx_http_recovery_record_t  *from, *to;
+    ngx_uint_t                   i, n, named;
+    ngx_http_recovery_record_t  *from;
 
-    classes = ngx_min(zone->classes, old->classes);
     n = 0;
 
-    for (i = 0; i < old->records && n < zone->records; i++) {
-        from = ngx_http_recovery_record(old, i);
+    /* a smaller zone has no room for all: first those still in use */
 
-        if (from->generation == 0) {
-            continue;
+    for (named = 2; named-- > 0; /* void */) {
+
+        for (i = 0; i < old->records && n < zone->records; i++) {
+            from = ngx_http_recovery_record(old, i);
+
+            if (from->generation != 0
+                && ngx_http_recovery_record_named(from, rmcf) == named)
+            {
+                ngx_http_recovery_record_import(
+                                      ngx_http_recovery_record(zone, n++),
+                                      from,
+                                      ngx_min(zone->classes, old->classes));
+            }
         }
-
-        to = ngx_http_recovery_record(zone, n++);
-
-        ngx_memcpy(to, from, sizeof(ngx_http_recovery_record_t));
-        ngx_memcpy(ngx_http_recovery_record_class(to, 0),
-                   ngx_http_recovery_record_class(from, 0),
-                   classes * sizeof(ngx_http_recovery_class_t));
-
-        to->gate.in_flight = 0;
-
-        (void) ngx_http_recovery_state_read(from, &state);
-        to->version = 0;
-        to->state[0] = state;
     }
 
     zone->generation = old->generation;
@@ -277,6 +277,50 @@ ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
     zone->redis_last_success_unix_ms = old->redis_last_success_unix_ms;
     zone->redis_reconnects = old->redis_reconnects;
     zone->redis_bad_values = old->redis_bad_values;
+}
+
+
+static void
+ngx_http_recovery_record_import(ngx_http_recovery_record_t *to,
+    ngx_http_recovery_record_t *from, ngx_uint_t classes)
+{
+    rcv_state_t  state;
+
+    ngx_memcpy(to, from, sizeof(ngx_http_recovery_record_t));
+    ngx_memcpy(ngx_http_recovery_record_class(to, 0),
+               ngx_http_recovery_record_class(from, 0),
+               classes * sizeof(ngx_http_recovery_class_t));
+
+    to->gate.in_flight = 0;
+
+    (void) ngx_http_recovery_state_read(from, &state);
+    to->version = 2;                    /* not a new one, and an even one */
+    to->state[0] = state;
+}
+
+
+/* Does the configuration that is being read name this backend? */
+
+static ngx_uint_t
+ngx_http_recovery_record_named(ngx_http_recovery_record_t *record,
+    ngx_http_recovery_main_conf_t *rmcf)
+{
+    size_t                         len;
+    ngx_uint_t                     i;
+    ngx_http_recovery_backend_t  **backends;
+
+    len = ngx_strlen(record->name);
+    backends = rmcf->backends.elts;
+
+    for (i = 0; i < rmcf->backends.nelts; i++) {
+        if (backends[i]->name.len == len
+            && ngx_memcmp(backends[i]->name.data, record->name, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -303,6 +347,10 @@ ngx_http_recovery_zone_check(ngx_shm_zone_t *shm_zone,
 
     ngx_memzero(&wanted, sizeof(ngx_http_recovery_zone_t));
     ngx_http_recovery_zone_size(rmcf, &wanted);
+
+    /* more workers than before may do without the room for a second drain */
+
+    wanted.slots /= 2;
 
     if (wanted.classes > zone->classes || wanted.slots > zone->slots) {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
@@ -347,6 +395,12 @@ ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
         backend->index = n;
         backend->record = ngx_http_recovery_record(zone, n);
         backend->record->generation = rmcf->generation;
+
+        /* left by a reload that failed: no leader has seen it */
+
+        if (rcv_load(&backend->record->version) == 0) {
+            ngx_http_recovery_record_init(rmcf, backend, backend->record);
+        }
     }
 
     for (i = 0; i < rmcf->backends.nelts; i++) {
@@ -492,6 +546,27 @@ ngx_http_recovery_record_init(ngx_http_recovery_main_conf_t *rmcf,
              &window, now, &tick);
 
     ngx_http_recovery_allowance_publish(record, &tick, now);
+
+    record->classes = ngx_http_recovery_classes_hash(policy);
+}
+
+
+uint64_t
+ngx_http_recovery_classes_hash(const rcv_policy_t *policy)
+{
+    uint32_t    hash;
+    ngx_uint_t  i;
+
+    ngx_crc32_init(hash);
+
+    for (i = 0; i < policy->nclasses; i++) {
+        ngx_crc32_update(&hash, (u_char *) policy->classes[i].name,
+                         ngx_strlen(policy->classes[i].name) + 1);
+    }
+
+    ngx_crc32_final(hash);
+
+    return hash;
 }
 
 

@@ -171,6 +171,8 @@ typedef struct {
     uint64_t                 rate_milli;    /* in force, for display */
     uint64_t                 ceiling_milli;
     uint16_t                 retry_after_s[RCV_CLASSES_MAX];
+    uint64_t                 classes;       /* hash of their names: what the
+                                               counters below are of */
     uint64_t                 nevents;
     uint64_t                 events[NGX_HTTP_RECOVERY_EVENTS];
     char                     by[RCV_TEXT_MAX + 1];
@@ -216,6 +218,9 @@ ngx_http_recovery_slots(ngx_http_recovery_zone_t *zone)
 
 /* ngx_shm_zone_t.init: creates, inherits, binds backends to records. */
 ngx_int_t ngx_http_recovery_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+
+/* Of the names of a policy's classes, in their order. */
+uint64_t ngx_http_recovery_classes_hash(const rcv_policy_t *policy);
 
 /*
  * A copy of a backend's state; returns its version.  Any worker; never torn:

@@ -28,7 +28,8 @@ my $json = $t->root() . '/build/run/demo.json';
 unlink $json;
 
 my $out = $t->dir() . '/demo.out';
-my $status = system("bash '" . $t->root() . "/demo/demo.sh' >$out 2>&1");
+my $status = system('bash', '-c', 'exec bash "$0" >"$1" 2>&1',
+                    $t->root() . '/demo/demo.sh', $out);
 
 is($status, 0, 'the demo ran');
 ok(-s $json, 'and left its figures') or diag($t->read_file('demo.out'));

@@ -20,13 +20,21 @@ plan(skip_all => 'a static build exports nothing')
 my $t = Test::Recovery->new()->plan(3);
 my $module = $t->module_path();
 
-my @defined = sort map { (split)[-1] } `nm -D --defined-only '$module'`;
+my @defined = sort map { (split)[-1] }
+                   output_of('nm', '-D', '--defined-only', $module);
 is("@defined", 'ngx_module_names ngx_module_order ngx_modules',
    'three names');
 
-my @wanted = map { (split)[-1] } `nm -D --undefined-only '$module'`;
+my @wanted = map { (split)[-1] }
+             output_of('nm', '-D', '--undefined-only', $module);
 is(join(' ', grep { /^redis|^sds/ } @wanted), '',
    'hiredis is inside, not asked for');
 
-is(join(' ', grep { /hiredis/ } `readelf -d '$module'`), '',
+is(join(' ', grep { /hiredis/ } output_of('readelf', '-d', $module)), '',
    'no shared hiredis is needed');
+
+
+sub output_of {
+    open my $fh, '-|', @_ or die "$_[0]: $!\n";
+    return <$fh>;
+}

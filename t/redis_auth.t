@@ -24,7 +24,7 @@ my $RIGHTS = '+@hash +@string +@connection +@pubsub +@stream';
 
 $ENV{TEST_LOG_LEVEL} = 'debug';
 
-my $t = Test::Recovery->new()->plan(64);
+my $t = Test::Recovery->new()->plan(59);
 
 $t->backend(8081);
 
@@ -212,14 +212,6 @@ refused('no more @hash', 'NOPERM', $watch, 0, quick => 1);
 $t->redis('ACL', 'SETUSER', 'rcv', '+@hash');
 connected('@hash again');
 listens('@hash again');
-
-# keys of another prefix
-
-$watch = Test::Recovery::Watch->new($t);
-$t->redis('ACL', 'SETUSER', 'rcv', 'resetkeys', '~other:*');
-refused('no such keys', 'NOPERM', $watch, 0, quick => 1);
-$t->redis('ACL', 'SETUSER', 'rcv', '~recovery:*');
-connected('keys again');
 
 # without the channel the poll goes on
 

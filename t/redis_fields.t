@@ -189,7 +189,7 @@ sub bad_lines {
 sub settle {
     $t->redis('DEL', $key);
     $t->redis('HSET', $key, 'health', 'up', 'ceiling', '700r/s');
-    wait_polls($t, 4);
+    wait_polls($t, 3);
 }
 
 
@@ -303,7 +303,7 @@ for my $row (@bad) {
     put($fields);
     ok($t->wait_for(sub { bad_values() > $values }, "$fields to be counted"),
        "bad: $fields");
-    wait_polls($t, 6);
+    wait_polls($t, 4);
     is(bad_values(), $values + 1, "bad: $fields: counted once");
     is(bad_lines($field), $lines + 1, "bad: $fields: logged once");
 

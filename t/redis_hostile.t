@@ -4,10 +4,10 @@
 # nothing else.  The worker stays below half a core, does not grow, serves
 # its requests, opens and closes nothing, and does not fill the log; when the
 # server is Redis again, it is heard again.
-# Method: a scripted server with real bytes, one fault at a time for more than
-# a second, under requests to a backend that is up and one that is down.  CPU
-# and memory are the kernel's figures of the worker.  redis_controls.t shows
-# that the measures find what they are there for.
+# Method: a scripted server with real bytes, one fault at a time for a second,
+# under requests to a backend that is up and one that is down.  CPU and memory
+# are the kernel's figures of the worker.  redis_controls.t shows that the
+# measures find what they are there for.
 
 use strict;
 use warnings;
@@ -21,6 +21,10 @@ use Test::Recovery::FakeRedis;
 use Test::Recovery::Watch qw(slowest statuses);
 
 my $CHUNK = 16384;
+
+# a sanitizer keeps what was freed for a while
+
+my $GROWTH_KB = $ENV{ASAN_OPTIONS} ? 65536 : 4096;
 
 my $honest = '*7' . "\r\n\$2\r\nup" . "\r\n\$-1" x 6 . "\r\n";
 my $message = "*3\r\n\$7\r\nmessage\r\n\$16\r\nrecovery:changed\r\n"
@@ -106,7 +110,7 @@ my @rows = (
     ['a byte now and then', lost => { on => 'none', drip_s => 0.05 }],
 );
 
-my $t = Test::Recovery->new()->plan(9 * @rows + 8);
+my $t = Test::Recovery->new()->plan(10 * @rows + 8);
 
 $t->backend(8081);
 
@@ -184,14 +188,13 @@ sub connected {
 for my $row (@rows) {
     my ($name, $after, $behaviour) = @$row;
 
-    $f->behave();
     ok($t->reload() && connected(), "$name: connected before");
     $t->http_burst(20, '/good');
 
     $f->reset();
 
     my $watch = Test::Recovery::Watch->new($t);
-    my $load = $t->load(rate => 40, uris => ['/good', '/bad'], for => 1.2,
+    my $load = $t->load(rate => 40, uris => ['/good', '/bad'], for => 1,
                         timeout => 20);
 
     $f->behave(%$behaviour);
@@ -201,9 +204,9 @@ for my $row (@rows) {
     my $cores = $watch->cores();
 
     cmp_ok($cores, '<', 0.5, "$name: half a core");
-    cmp_ok($watch->grown_kb(), '<', 4096, "$name: memory");
-    is_deeply([statuses($r, qr/good/), statuses($r, qr/bad/)],
-              [map { { $_ => @$r / 2 } } 200, 503], "$name: requests");
+    cmp_ok($watch->grown_kb(), '<', $GROWTH_KB, "$name: memory");
+    is_deeply([map { keys %{statuses($r, $_)} } qr/good/, qr/bad/],
+              [200, 503], "$name: requests");
     cmp_ok(slowest($r), '<', 1 * slow(), "$name: none waited");
     is(events(), $events, "$name: no phase moved");
 
@@ -220,6 +223,9 @@ for my $row (@rows) {
     cmp_ok($connections, '<', 25, "$name: few connections");
     ok(@lines <= $most, "$name: few lines in the log")
         or diag(join "\n", @lines);
+
+    $f->behave();
+    ok(connected(), "$name: connected again");
 }
 
 # answers to nothing, on connections that were fine

@@ -21,6 +21,10 @@ use Test::Recovery::Watch qw(calls links wait_polls slowest statuses);
 
 my $FLOOD = 10_000;
 
+# a sanitizer keeps what was freed for a while
+
+my $GROWTH_KB = $ENV{ASAN_OPTIONS} ? 65536 : 2048;
+
 my $t = Test::Recovery->new()->plan(36);
 
 $t->backend(8081);
@@ -123,7 +127,8 @@ is($t->backend_status('kv')->{health}, 'down', 'odd ones: kv is as it was');
 is($t->status()->{redis}{reconnects}, 0, 'odd ones: still connected');
 is($t->status()->{redis}{bad_values}, 0, 'odd ones: no bad values');
 
-# a flood, while there is traffic
+# A flood, while there is traffic: so many messages and for a second at least,
+# in small lots, each of which could have been a command.
 
 
 sub flood {
@@ -132,26 +137,30 @@ sub flood {
     my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
                                   PeerPort => $t->port(6379))
         or die "flood: $!\n";
-    my ($out, $in) = ('', '');
+    my $end = time() + 1;
+    my $sent = 0;
 
-    for my $i (1 .. $count) {
-        my $name = $names[$i % @names];
+    while ($sent < $count || time() < $end) {
+        my ($out, $in) = ('', '');
 
-        $out .= "*3\r\n\$7\r\nPUBLISH\r\n\$16\r\nrecovery:changed\r\n\$"
-                . length($name) . "\r\n$name\r\n";
-        next if $i % 500 && $i < $count;
+        for my $i (1 .. 10) {
+            my $name = $names[$sent++ % @names];
+
+            $out .= "*3\r\n\$7\r\nPUBLISH\r\n"
+                    . "\$16\r\nrecovery:changed\r\n\$"
+                    . length($name) . "\r\n$name\r\n";
+        }
 
         print $s $out;
-        $out = '';
 
         # one answer for each, so that all of them have been sent on
 
-        while (($in =~ tr/\n//) < ($i % 500 || 500)) {
+        while (($in =~ tr/\n//) < 10) {
             sysread $s, $in, 65536, length $in or die "flood: $!\n";
         }
-
-        $in = '';
     }
+
+    return $sent;
 }
 
 
@@ -161,12 +170,13 @@ $t->health('kv', 'down');
 ok($t->wait_phase('kv', 'down'), 'down before the flood');
 
 my $watch = Test::Recovery::Watch->new($t);
-my $load = $t->load(rate => 50, uris => ['/kv', '/free'], timeout => 20);
+my $load = $t->load(rate => 50, uris => ['/kv', '/d1'], timeout => 20);
 
 $before = calls($redis, 'hmget');
 $start = time();
 
-flood($FLOOD, 'kv', 'd1', 'nobody');
+my $sent = flood($FLOOD, 'kv', 'd1', 'nobody');
+
 $t->health('kv', 'up');
 ok($t->wait_phase('kv', qr/probing|ramping/), 'the last word counts');
 
@@ -174,7 +184,7 @@ my $asked = calls($redis, 'hmget') - $before;
 my $took = time() - $start;
 
 cmp_ok($asked, '>', 0, 'the flood was listened to');
-cmp_ok($asked, '<', $FLOOD / 4, "far fewer commands ($asked)");
+cmp_ok($asked, '<', $sent / 4, "far fewer commands ($asked for $sent)");
 cmp_ok($asked, '<=', 2 * 110 * $took + 20,
        'at most a hundred times a second for each backend');
 cmp_ok(calls($redis, 'time') - 0, '<=', 110 * (time() - $^T) + 20,
@@ -182,13 +192,14 @@ cmp_ok(calls($redis, 'time') - 0, '<=', 110 * (time() - $^T) + 20,
 
 my $results = $load->stop();
 
-is_deeply([grep { !/^(?:200|404|503)$/ } keys %{statuses($results, qr/./)}],
+is_deeply([grep { !/^(?:200|503)$/ } keys %{statuses($results, qr/./)}],
           [], 'flood: every request was answered');
 cmp_ok(slowest($results), '<', 1 * slow(), 'flood: none was slow');
-cmp_ok($watch->grown_kb(), '<', 2048, 'flood: no memory');
+cmp_ok($watch->grown_kb(), '<', $GROWTH_KB, 'flood: no memory');
 is($t->status()->{redis}{reconnects}, 0, 'flood: still connected');
 is(scalar(links($t, 6379)), 2, 'flood: two connections');
-cmp_ok(scalar $watch->said(qr/\[(?:notice|warn|error)\].*redis/), '<=', 1,
+cmp_ok(scalar $watch->said(qr/\[(?:notice|warn|error)\].*recovery_redis/), '<=',
+       1,
        'flood: nothing to log');
 
 # after it one message is one command

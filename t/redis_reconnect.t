@@ -125,12 +125,14 @@ while ($done < $RECONNECTS && $rounds < 20) {
 
         $t->redis('CLIENT', 'KILL', 'TYPE', $type, 'SKIPME', 'yes');
         $t->wait_for(sub {
-            my $count = links($t, 6379);
-            $most = $count if $count > $most;
             return $type eq 'pubsub'
                    ? $t->redis('PUBSUB', 'NUMSUB', 'recovery:changed')->[1]
                    : $t->status()->{redis}{reconnects} >= $goal;
         }, 'the link', 30) or last;
+
+        my $count = links($t, 6379, $leader);
+
+        $most = $count if $count > $most;
         $done++;
     }
 

@@ -33,8 +33,9 @@ $t->plan(17 * $runs + 1);
 
 make_path("$top/build");
 system('cp', '-r', $t->root() . '/demo', $top) == 0 or die "no demo/\n";
-system('cp', glob($t->root() . '/build/demo-*'), $t->module_path(),
-       "$top/build") == 0 or die "make first\n";
+chdir $t->root() or die "$!\n";
+system('cp', glob('build/demo-*'), $t->module_path(), "$top/build") == 0
+    or die "make first\n";
 
 my $files = files();
 

@@ -1,8 +1,9 @@
 
 /*
- * Limits on the number in flight as others have them: Vegas and Gradient2 of
- * Netflix's concurrency-limits, with that library's defaults.  No classes,
- * no state for a dead backend, no Retry-After.
+ * Limits on the number in flight as others have them: Gradient2 with the
+ * defaults of Netflix's concurrency-limits, and Vegas with its steps on
+ * windows of samples (sample by sample one quick answer is the base for
+ * ever).  No classes, no state for a dead backend, no Retry-After.
  */
 
 #include <math.h>
@@ -20,18 +21,25 @@
 #define GRADIENT_SMOOTH  0.2
 #define GRADIENT_SLACK   1.5
 
-/* Vegas looks for a new base after so many times the limit of samples. */
-#define VEGAS_PROBE      30.0
+#define VEGAS_WINDOW     20             /* samples, at least */
+#define VEGAS_BASE_S     10.0           /* how long a base holds */
+#define VEGAS_DROPPED    0.05           /* more of them are an overload */
+#define VEGAS_DROP       0.9
 
 
 typedef struct {
-    sim_rng_t            rng;
     double               limit;
     double               limit_max;
     double               base_s;        /* Vegas: least; Gradient2: long */
     double               samples;
-    double               probe;
     unsigned             in_flight;
+
+    /* the window of Vegas */
+    double               base_at_s;
+    double               ok;
+    double               dropped;
+    double               latency_sum;
+    double               in_flight_max;
 } limiter_t;
 
 
@@ -41,10 +49,8 @@ limiter_create(const sim_law_facts_t *facts)
     limiter_t  *law;
 
     law = sim_alloc(sizeof(*law));
-    law->rng.state = facts->seed;
     law->limit = LIMIT_START;
     law->limit_max = fmax(200, facts->demand);
-    law->probe = 1;
 
     return law;
 }
@@ -68,50 +74,45 @@ limiter_admit(void *data, const sim_ask_t *ask, sim_pass_t *pass)
 }
 
 
-static void
-vegas_dropped(limiter_t *law)
-{
-    law->limit = fmax(1, law->limit - fmax(1, log10(law->limit)));
-}
-
+/* A window of samples: its mean against the least of the last seconds. */
 
 static void
-vegas_sample(limiter_t *law, double latency_s, unsigned was)
+vegas_window(limiter_t *law, double now_s)
 {
-    double  queue, alpha, beta, step;
+    double  r, step, queue;
 
-    if (++law->samples >= law->probe * VEGAS_PROBE * law->limit) {
-        law->probe = 0.5 + 0.5 * sim_uniform(sim_rng_next(&law->rng));
-        law->samples = 0;
-        law->base_s = latency_s;
-        return;
-    }
-
-    if (law->base_s == 0 || latency_s < law->base_s) {
-        law->base_s = latency_s;
-        return;
-    }
-
-    if (was * 2 < law->limit) {
-        return;
-    }
-
+    r = law->latency_sum / fmax(1, law->ok);
     step = fmax(1, log10(law->limit));
-    alpha = 3 * step;
-    beta = 6 * step;
-    queue = ceil(law->limit * (1 - law->base_s / latency_s));
 
-    if (queue <= step) {
-        law->limit += beta;
+    if (law->dropped > VEGAS_DROPPED * law->samples) {
+        law->limit *= VEGAS_DROP;
 
-    } else if (queue < alpha) {
-        law->limit += step;
+    } else if (law->ok > 0) {
 
-    } else if (queue > beta) {
-        law->limit -= step;
+        if (law->base_s == 0 || r < law->base_s
+            || now_s - law->base_at_s > VEGAS_BASE_S)
+        {
+            law->base_s = r;
+            law->base_at_s = now_s;
+        }
+
+        queue = law->limit * (1 - law->base_s / r);
+
+        if (law->in_flight_max * 2 < law->limit) {
+            step = 0;
+        }
+
+        law->limit += (queue <= step) ? 6 * step : (queue < 3 * step) ? step
+                      : (queue > 6 * step) ? -step : 0;
     }
 
-    law->limit = fmax(1, fmin(law->limit_max, law->limit));
+    law->limit = fmax(2, fmin(law->limit_max, law->limit));
+
+    law->samples = 0;
+    law->dropped = 0;
+    law->ok = 0;
+    law->latency_sum = 0;
+    law->in_flight_max = 0;
 }
 
 
@@ -119,19 +120,25 @@ static void
 vegas_done(void *data, const sim_pass_t *pass, sim_result_t result,
     uint64_t now_ns)
 {
-    uint32_t    i;
+    double      n;
     limiter_t  *law = data;
 
-    for (i = 0; i < pass->weight; i++) {
-        if (result == SIM_RESULT_OK) {
-            vegas_sample(law, sim_seconds(now_ns - pass->at_ns),
-                         law->in_flight--);
+    n = pass->weight;
 
-        } else {
-            /* a quick refusal must not become the base */
-            law->in_flight--;
-            vegas_dropped(law);
-        }
+    law->in_flight_max = fmax(law->in_flight_max, law->in_flight);
+    law->in_flight -= pass->weight;
+    law->samples += n;
+
+    if (result == SIM_RESULT_OK) {
+        law->ok += n;
+        law->latency_sum += sim_seconds(now_ns - pass->at_ns) * n;
+
+    } else if (result >= SIM_RESULT_OVERLOAD) {
+        law->dropped += n;
+    }
+
+    if (law->samples >= VEGAS_WINDOW && law->samples >= law->limit / 2) {
+        vegas_window(law, sim_seconds(now_ns));
     }
 }
 
@@ -207,7 +214,7 @@ limiter_show(void *data, sim_show_t *show)
 
 
 const sim_law_t  sim_law_vegas = {
-    "vegas", "a limit in flight: Vegas, as in concurrency-limits",
+    "vegas", "a limit in flight: Vegas on windows of samples",
     limiter_create, free, limiter_admit, vegas_done, limiter_retry_after_s,
     limiter_tick, NULL, limiter_show
 };

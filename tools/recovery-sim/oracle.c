@@ -4,7 +4,10 @@
  * backend's workers, queue and warmth, and lets in as much as they can do in
  * time, the first class first.
  *
- * A strong heuristic and not a bound: nobody knows the best one.
+ * A strong heuristic and not a bound: nobody knows the best one.  Tried with
+ * two seeds of 13 scenarios: spare time x 0.5 and x 1.4, less 1 and 3 times
+ * the service, 2, 6 and 10 places at least, contention from 75 and 90 %.
+ * The best gain anywhere was 0.5 % (rate-30), the worst loss 5 %.
  */
 
 #include <stdlib.h>

@@ -97,7 +97,7 @@ on_step(void *data, uint32_t index)
 
     step = &world->scenario->steps[index % SIM_STEPS_MAX];
 
-    world->broken |= (world->engine.now_ns != 0);
+    world->broken = 1;
 
     switch (step->kind) {
 
@@ -268,9 +268,16 @@ world_start(sim_world_t *world)
 }
 
 
+unsigned
+sim_run_seconds(const sim_scenario_t *scenario)
+{
+    return (unsigned) scenario->end_s;
+}
+
+
 void
 sim_run(sim_run_t *run, const sim_scenario_t *scenario, const sim_law_t *law,
-    const rcv_policy_t *policy, uint64_t seed)
+    const rcv_policy_t *policy, uint64_t seed, sim_second_t *seconds)
 {
     unsigned      i;
     sim_world_t  *world;
@@ -280,8 +287,8 @@ sim_run(sim_run_t *run, const sim_scenario_t *scenario, const sim_law_t *law,
     run->scenario = scenario;
     run->law = law;
     run->seed = seed;
-    run->nseconds = (unsigned) scenario->end_s;
-    run->seconds = sim_alloc(run->nseconds * sizeof(sim_second_t));
+    run->nseconds = sim_run_seconds(scenario);
+    run->seconds = seconds;
 
     world = sim_alloc(sizeof(*world));
     world->run = run;
@@ -305,11 +312,4 @@ sim_run(sim_run_t *run, const sim_scenario_t *scenario, const sim_law_t *law,
     sim_backend_done(&world->backend);
     sim_engine_done(&world->engine);
     free(world);
-}
-
-
-void
-sim_run_done(sim_run_t *run)
-{
-    free(run->seconds);
 }

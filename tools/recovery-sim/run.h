@@ -71,9 +71,13 @@ typedef struct {
 } sim_world_t;
 
 
+/* Seconds that a run of the scenario needs. */
+unsigned sim_run_seconds(const sim_scenario_t *scenario);
+
+/* seconds: room for so many, zeroed. */
 void sim_run(sim_run_t *run, const sim_scenario_t *scenario,
-    const sim_law_t *law, const rcv_policy_t *policy, uint64_t seed);
-void sim_run_done(sim_run_t *run);
+    const sim_law_t *law, const rcv_policy_t *policy, uint64_t seed,
+    sim_second_t *seconds);
 
 /* The second that it is now. */
 sim_second_t *sim_world_second(sim_world_t *world);

@@ -95,8 +95,14 @@ static const sim_scenario_t  scenarios[] = {
     },
     {
         .name = "noisy",
-        .what = "cold, with very noisy latency and pauses",
+        .what = "cold, with very noisy latency",
         .noise = 0.8,
+        .cold_x = 5,
+        .steps = { OUTAGE, COLD },
+    },
+    {
+        .name = "pauses",
+        .what = "cold, every 7 s work begun in half a second takes 4 times",
         .cold_x = 5,
         .stall_every_s = 7,
         .steps = { OUTAGE, COLD },
