@@ -38,24 +38,24 @@ brake_sqrt(uint64_t n)
 
 
 /*
- * More than the background and the policy's share explain, by two standard
- * deviations and one: three of twenty, thirty of a thousand.
+ * By three standard deviations and one: four of twenty, forty of a thousand
+ * where 2 % are normal.
  */
 
-static int
-brake_damage(const rcv_control_t *control, const rcv_round_t *round,
-    const rcv_policy_t *policy)
+int
+rcv_brake_damage(const rcv_control_t *control, const rcv_policy_t *policy,
+    uint64_t ok, uint64_t bad)
 {
     uint64_t  share_ppm, normal, n;
 
-    n = rcv_min(rcv_add_sat(round->ok, round->bad), UINT32_MAX);
+    n = rcv_min(rcv_add_sat(ok, bad), UINT32_MAX);
     share_ppm = (uint64_t) control->background_ppm
                 + policy->feedback_errors_ppm;
     normal = n * share_ppm;
 
     /* in thousandths of a result */
 
-    return rcv_mul_sat(round->bad, 1000)
+    return rcv_mul_sat(bad, 1000)
            > normal / 1000 + 3 * brake_sqrt(normal) + 1000;
 }
 
@@ -211,7 +211,7 @@ rcv_brake(rcv_control_t *control, const rcv_round_t *round,
         return brake_trial(control, round, facts);
     }
 
-    if (!brake_damage(control, round, policy)) {
+    if (!rcv_brake_damage(control, policy, round->ok, round->bad)) {
         brake_background(control, round, RCV_BACKGROUND_UP_SHIFT);
         return RCV_BRAKE_NONE;
     }

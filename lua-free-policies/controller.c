@@ -79,7 +79,8 @@ control_law_start(rcv_control_t *control, const rcv_control_facts_t *facts,
     limit = RCV_RAMP_IN_FLIGHT_MIN;
 
     if (healthy != 0) {
-        limit = rcv_max(healthy / RCV_START_PART, rcv_mul_div(healthy, from_ppm, RCV_PPM));
+        limit = rcv_max(healthy / RCV_START_PART,
+                        rcv_mul_div(healthy, from_ppm, RCV_PPM));
     }
 
     rcv_limit_set(control, limit * RCV_MILLI);
@@ -93,7 +94,8 @@ control_law_start(rcv_control_t *control, const rcv_control_facts_t *facts,
  */
 
 static void
-control_publish(rcv_control_t *control, const rcv_control_facts_t *facts)
+control_publish(rcv_control_t *control, const rcv_control_facts_t *facts,
+    uint64_t dt_ms)
 {
     uint64_t  limit_milli, limit;
 
@@ -102,7 +104,7 @@ control_publish(rcv_control_t *control, const rcv_control_facts_t *facts)
         return;
     }
 
-    limit_milli = rcv_wave_limit_milli(control, facts->now_ms)
+    limit_milli = rcv_wave_limit_milli(control, facts->now_ms, dt_ms)
                   + control->carry_milli;
     limit = limit_milli / RCV_MILLI;
     control->carry_milli = (uint16_t) (limit_milli % RCV_MILLI);
@@ -135,7 +137,7 @@ rcv_control_start(rcv_control_t *control, const rcv_policy_t *policy,
 
     if (policy->feedback) {
         control_law_start(control, facts, from_ppm);
-        control_publish(control, facts);
+        control_publish(control, facts, 0);
 
     } else {
         control->in_flight_limit = control_in_flight(control, policy, facts);
@@ -249,9 +251,7 @@ control_judge(const rcv_control_t *control, const rcv_policy_t *policy,
             return RCV_VERDICT_RELAPSE;
         }
 
-        if (bad * RCV_PPM > total * ((uint64_t) control->background_ppm
-                                     + policy->feedback_errors_ppm))
-        {
+        if (rcv_brake_damage(control, policy, ok, bad)) {
             return RCV_VERDICT_ERRORS;
         }
     }
@@ -366,7 +366,7 @@ rcv_control_tick(rcv_control_t *control, rcv_round_t *round,
     if (policy->feedback) {
         rcv_wave_note(control, round, facts, window);
         control_law(control, round, policy, facts, window);
-        control_publish(control, facts);
+        control_publish(control, facts, window->dt_ms);
     }
 
     if (verdict == RCV_VERDICT_RISE) {

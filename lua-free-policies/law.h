@@ -64,6 +64,10 @@ typedef enum {
     RCV_BRAKE_UNDONE
 } rcv_brake_t;
 
+/* More than the background and the policy's share explain, or chance? */
+int rcv_brake_damage(const rcv_control_t *control, const rcv_policy_t *policy,
+    uint64_t ok, uint64_t bad);
+
 /* Judges a full round by what failed. */
 rcv_brake_t rcv_brake(rcv_control_t *control, const rcv_round_t *round,
     const rcv_policy_t *policy, const rcv_control_facts_t *facts);
@@ -73,8 +77,9 @@ rcv_brake_t rcv_brake(rcv_control_t *control, const rcv_round_t *round,
 void rcv_wave_note(rcv_control_t *control, const rcv_round_t *round,
     const rcv_control_facts_t *facts, const rcv_window_t *window);
 
-/* The limit as it is now, on the wave. */
-uint64_t rcv_wave_limit_milli(const rcv_control_t *control, uint64_t now_ms);
+/* The limit as it is now, on the wave, with ticks so far apart. */
+uint64_t rcv_wave_limit_milli(const rcv_control_t *control, uint64_t now_ms,
+    uint64_t dt_ms);
 
 /* Judges a full round by latency; 1: used up, 0: it needs more time. */
 int rcv_vegas(rcv_control_t *control, const rcv_round_t *round,

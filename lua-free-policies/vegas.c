@@ -21,8 +21,9 @@
 /* A step of the limit, up or down. */
 #define RCV_STEP_PPM        30000
 
-/* ... and down, a round, where more in flight deliver no more. */
-#define RCV_DRIFT_PPM       4000
+/* A round that took longer goes up by so many of them. */
+#define RCV_STEP_MS         100
+#define RCV_STEP_TIMES       5
 
 /* Less than the first in the queue is none, less than the other a short one. */
 #define RCV_QUEUE_SHORT     3
@@ -134,7 +135,8 @@ rcv_wave_note(rcv_control_t *control, const rcv_round_t *round,
 
 
 uint64_t
-rcv_wave_limit_milli(const rcv_control_t *control, uint64_t now_ms)
+rcv_wave_limit_milli(const rcv_control_t *control, uint64_t now_ms,
+    uint64_t dt_ms)
 {
     uint64_t  swing_milli;
 
@@ -144,7 +146,7 @@ rcv_wave_limit_milli(const rcv_control_t *control, uint64_t now_ms)
 
     swing_milli = rcv_mul_div(control->limit_milli, RCV_WAVE_PPM, RCV_PPM);
 
-    if (now_ms / wave_half_ms(control, 0) % 2 != 0) {
+    if (now_ms / wave_half_ms(control, dt_ms) % 2 != 0) {
         return control->limit_milli + swing_milli;
     }
 
@@ -384,12 +386,9 @@ vegas_steer(rcv_control_t *control, const rcv_round_t *round, int used,
     if (step < 0) {
         rcv_limit_set(control, control->limit_milli - change_milli);
 
-    } else if (slope == VEGAS_FLAT) {
-        rcv_limit_set(control, control->limit_milli
-                               - rcv_mul_div(control->limit_milli,
-                                             RCV_DRIFT_PPM, RCV_PPM));
-
-    } else {
+    } else if (slope != VEGAS_FLAT) {
+        change_milli *= rcv_min(rcv_max(round->dt_ms / RCV_STEP_MS, 1),
+                                RCV_STEP_TIMES);
         rcv_limit_set(control, control->limit_milli + change_milli);
     }
 }
