@@ -33,6 +33,9 @@
 #define RCV_GROW_PART       5
 #define RCV_SHRINK_PART     2
 
+/* In slow start, the part of those in flight that may be a queue. */
+#define RCV_CROWDED_PART    3
+
 /* So many times the healthy number in flight, and so many, is a crowd. */
 #define RCV_CROWD           2
 #define RCV_CROWD_MIN       5
@@ -327,9 +330,35 @@ vegas_engage(rcv_control_t *control, const rcv_round_t *round,
 }
 
 
-static void
-vegas_slow_start(rcv_control_t *control, int used, int step, int hold)
+/*
+ * More in flight than what is delivered keeps busy: latency shows that as
+ * well, but only when those who wait have been answered.
+ */
+
+static int
+vegas_crowded(const rcv_control_t *control, const rcv_round_t *round)
 {
+    uint64_t  in_flight_milli, busy_milli, queue_milli;
+
+    in_flight_milli = rcv_mul_div(round->busy_ms, RCV_MILLI,
+                                  rcv_max(round->dt_ms, 1));
+    busy_milli = rcv_mul_div(rcv_add_sat(round->ok, round->bad),
+                             control->base_us, rcv_max(round->dt_ms, 1));
+    queue_milli = rcv_since(in_flight_milli, busy_milli);
+
+    return queue_milli >= RCV_QUEUE_SHORT * RCV_MILLI
+           && queue_milli >= in_flight_milli / RCV_CROWDED_PART;
+}
+
+
+static void
+vegas_slow_start(rcv_control_t *control, const rcv_round_t *round, int used,
+    int step, int hold)
+{
+    if (step > 0 && vegas_crowded(control, round)) {
+        step = 0;
+    }
+
     if (step <= 0) {
         control->mode = RCV_MODE_STEER;
 
@@ -387,8 +416,12 @@ vegas_steer(rcv_control_t *control, const rcv_round_t *round, int used,
         rcv_limit_set(control, control->limit_milli - change_milli);
 
     } else if (slope != VEGAS_FLAT) {
-        change_milli *= rcv_min(rcv_max(round->dt_ms / RCV_STEP_MS, 1),
-                                RCV_STEP_TIMES);
+
+        if (round->works >= RCV_ROUND_WORKS) {
+            change_milli *= rcv_min(rcv_max(round->dt_ms / RCV_STEP_MS, 1),
+                                    RCV_STEP_TIMES);
+        }
+
         rcv_limit_set(control, control->limit_milli + change_milli);
     }
 }
@@ -442,7 +475,7 @@ rcv_vegas(rcv_control_t *control, const rcv_round_t *round,
     }
 
     if (control->mode == RCV_MODE_SLOW_START) {
-        vegas_slow_start(control, used, step, (int) facts->hold);
+        vegas_slow_start(control, round, used, step, (int) facts->hold);
 
     } else if (control->mode == RCV_MODE_STEER) {
         vegas_steer(control, round, used, step, slope, (int) facts->hold);
