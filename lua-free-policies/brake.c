@@ -8,12 +8,13 @@
 /* It did harm when what is delivered fell to so much of what it was. */
 #define RCV_HARMED_PPM      800000
 
-/* More than this at the start of a ramp is no background. */
-#define RCV_BACKGROUND_MAX_PPM  300000
+/* One overload in so many results, and even the start is too much. */
+#define RCV_START_PART          3
 
 /* Of the background, what each good round takes back. */
 #define RCV_BACKGROUND_SHIFT  4
 #define RCV_BACKGROUND_UP_SHIFT  5
+#define RCV_BACKGROUND_LOAD_SHIFT  8
 #define RCV_BACKGROUND_BUG_SHIFT  2
 
 /* In full service more than so many times the healthy number is a queue. */
@@ -200,7 +201,8 @@ rcv_brake(rcv_control_t *control, const rcv_round_t *round,
     const rcv_policy_t *policy, const rcv_control_facts_t *facts)
 {
     if (control->base_us == 0 && control->mode == RCV_MODE_SLOW_START
-        && rcv_round_bad_ppm(round) < RCV_BACKGROUND_MAX_PPM)
+        && round->overload * RCV_START_PART
+           <= rcv_add_sat(round->ok, round->bad))
     {
         /* as few as there ever are: load is not what makes these fail */
         control->background_ppm = rcv_round_bad_ppm(round);
@@ -212,7 +214,9 @@ rcv_brake(rcv_control_t *control, const rcv_round_t *round,
     }
 
     if (!rcv_brake_damage(control, policy, round->ok, round->bad)) {
-        brake_background(control, round, RCV_BACKGROUND_UP_SHIFT);
+        brake_background(control, round, round->overload == 0
+                                         ? RCV_BACKGROUND_UP_SHIFT
+                                         : RCV_BACKGROUND_LOAD_SHIFT);
         return RCV_BRAKE_NONE;
     }
 

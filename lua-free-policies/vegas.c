@@ -21,9 +21,10 @@
 /* A step of the limit, up or down. */
 #define RCV_STEP_PPM        30000
 
-/* A round that took longer goes up by so many of them. */
+/* A round of more time and results goes up by so many of them. */
 #define RCV_STEP_MS         100
-#define RCV_STEP_TIMES       5
+#define RCV_STEP_WORKS      4
+#define RCV_STEP_TIMES      5
 
 /* Less than the first in the queue is none, less than the other a short one. */
 #define RCV_QUEUE_SHORT     3
@@ -43,6 +44,9 @@
 /* A dip that took the limit so low has shown whether latency follows. */
 #define RCV_DIP_PPM         700000
 #define RCV_DIP_HELPED_PPM  900000
+
+/* Where one in so many left, latency is their patience and tells nothing. */
+#define RCV_DIP_GONE_PART   20
 
 /* The first latency of a ramp needs so long, or twice itself. */
 #define RCV_BASE_MS         3000
@@ -271,7 +275,8 @@ vegas_dip(rcv_control_t *control, const rcv_round_t *round, int step)
         latency_us = rcv_min(rcv_round_latency_us(round), UINT32_MAX);
 
         if (latency_us > rcv_mul_div(control->dip_us, RCV_DIP_HELPED_PPM,
-                                     RCV_PPM))
+                                     RCV_PPM)
+            && round->gone * RCV_DIP_GONE_PART < round->works)
         {
             control->base_us = (uint32_t) latency_us;
             rcv_limit_set(control, control->dip_from_milli);
@@ -395,7 +400,7 @@ static void
 vegas_steer(rcv_control_t *control, const rcv_round_t *round, int used,
     int step, vegas_slope_t slope, int hold)
 {
-    uint64_t  change_milli;
+    uint64_t  change_milli, times;
 
     if (slope == VEGAS_RISING) {
         step = 1;
@@ -416,13 +421,11 @@ vegas_steer(rcv_control_t *control, const rcv_round_t *round, int used,
         rcv_limit_set(control, control->limit_milli - change_milli);
 
     } else if (slope != VEGAS_FLAT) {
+        times = rcv_min(round->dt_ms / RCV_STEP_MS,
+                        round->works / RCV_STEP_WORKS);
+        times = rcv_min(rcv_max(times, 1), RCV_STEP_TIMES);
 
-        if (round->works >= RCV_ROUND_WORKS) {
-            change_milli *= rcv_min(rcv_max(round->dt_ms / RCV_STEP_MS, 1),
-                                    RCV_STEP_TIMES);
-        }
-
-        rcv_limit_set(control, control->limit_milli + change_milli);
+        rcv_limit_set(control, control->limit_milli + change_milli * times);
     }
 }
 
