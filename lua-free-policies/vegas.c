@@ -21,9 +21,12 @@
 /* A step of the limit, up or down. */
 #define RCV_STEP_PPM        30000
 
+/* ... and the part of it by which an idle queue is let run off. */
+#define RCV_DRIFT_PART      6
+
 /* A round of more time and results goes up by so many of them. */
 #define RCV_STEP_MS         100
-#define RCV_STEP_WORKS      4
+#define RCV_STEP_WORKS      6
 #define RCV_STEP_TIMES      5
 
 /* Less than the first in the queue is none, less than the other a short one. */
@@ -409,9 +412,7 @@ vegas_steer(rcv_control_t *control, const rcv_round_t *round, int used,
         step = -1;
     }
 
-    if (vegas_dip(control, round, step)
-        || !used || step == 0 || (hold && step > 0))
-    {
+    if (vegas_dip(control, round, step) || !used || (hold && step > 0)) {
         return;
     }
 
@@ -419,6 +420,14 @@ vegas_steer(rcv_control_t *control, const rcv_round_t *round, int used,
 
     if (step < 0) {
         rcv_limit_set(control, control->limit_milli - change_milli);
+
+    } else if (step == 0) {
+
+        if (slope == VEGAS_FLAT) {
+            /* a short queue that nothing is won by */
+            rcv_limit_set(control, control->limit_milli
+                                   - change_milli / RCV_DRIFT_PART);
+        }
 
     } else if (slope != VEGAS_FLAT) {
         times = rcv_min(round->dt_ms / RCV_STEP_MS,
