@@ -13,6 +13,9 @@
 #define RCV_PROBE_LOST_MS  1000
 
 
+/* In flight, at least, while it is verified. */
+#define RCV_VERIFYING_MIN  64
+
 /* A ramp begins with so small a part of the healthy number. */
 #define RCV_START_PART  10
 
@@ -145,6 +148,33 @@ rcv_control_start(rcv_control_t *control, const rcv_policy_t *policy,
 }
 
 
+/*
+ * Out of the way: what was enough for the ramp while this is verified, and at
+ * least what no service would call much; then the guard alone.
+ */
+
+static void
+control_widen(rcv_control_t *control, rcv_phase_t to)
+{
+    if (control->mode == RCV_MODE_WIDE) {
+        return;
+    }
+
+    if (to == RCV_PHASE_UP) {
+        control->mode = RCV_MODE_WIDE;
+        return;
+    }
+
+    control->mode = RCV_MODE_STEER;
+    control->dip_from_milli = 0;
+    control->dip_low = 0;
+    control->cut_from_milli = 0;
+
+    rcv_limit_set(control, rcv_max(control->limit_milli,
+                                   RCV_VERIFYING_MIN * RCV_MILLI));
+}
+
+
 void
 rcv_control_leave(rcv_control_t *control, rcv_phase_t from, rcv_phase_t to,
     uint32_t in_flight)
@@ -162,6 +192,7 @@ rcv_control_leave(rcv_control_t *control, rcv_phase_t from, rcv_phase_t to,
         control->bad = 0;
         control->idle_ms = UINT32_MAX;
         control->ramp_ms = 0;
+        control_widen(control, to);
         return;
     }
 

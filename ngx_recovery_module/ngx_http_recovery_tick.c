@@ -14,6 +14,7 @@ static void ngx_http_recovery_source_age(ngx_http_recovery_main_conf_t *rmcf,
 static void ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_seen_t *seen, rcv_window_t *window, uint64_t now);
 static uint64_t ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen);
+static uint32_t ngx_http_recovery_delta32(uint32_t *counter, uint32_t *seen);
 static void ngx_http_recovery_changes(ngx_http_recovery_backend_t *backend,
     const rcv_tick_t *tick, ngx_http_recovery_by_t by);
 static uint64_t ngx_http_recovery_shed_total(
@@ -212,9 +213,9 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
                                                      &seen->results[i]);
     }
 
-    window->overload = ngx_http_recovery_delta(&record->overload,
-                                               &seen->overload);
-    window->gone = ngx_http_recovery_delta(&record->gone, &seen->gone);
+    window->overload = ngx_http_recovery_delta32(&record->overload,
+                                                 &seen->overload);
+    window->gone = ngx_http_recovery_delta32(&record->gone, &seen->gone);
     window->work_us = ngx_http_recovery_delta(&record->work_us,
                                               &seen->work_us);
 
@@ -236,6 +237,19 @@ ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen)
 
     now = rcv_load(counter);
     delta = rcv_since(now, *seen);
+    *seen = now;
+
+    return delta;
+}
+
+
+static uint32_t
+ngx_http_recovery_delta32(uint32_t *counter, uint32_t *seen)
+{
+    uint32_t  now, delta;
+
+    now = rcv_load(counter);
+    delta = now - *seen;
     *seen = now;
 
     return delta;

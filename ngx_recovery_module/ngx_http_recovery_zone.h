@@ -157,8 +157,8 @@ typedef struct {
     /* counters, written by every worker */
     uint64_t                 results[RCV_RESULTS];      /* all attempts */
     uint64_t                 evidence[RCV_RESULTS];     /* of this phase */
-    uint64_t                 overload;      /* of its errors; see window.h */
-    uint64_t                 gone;          /* who left, in this phase */
+    uint32_t                 overload;      /* of its errors; may wrap */
+    uint32_t                 gone;          /* who left, in this phase */
     uint64_t                 work_us;       /* latencies of its ok and gone */
     uint64_t                 cost_milli;                /* of what passed */
     uint64_t                 latency[RCV_LATENCY_BUCKETS];

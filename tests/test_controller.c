@@ -147,8 +147,13 @@ test_verdicts(void **unused)
     } cases[] = {
         { &policy, 20, 0, 0, RCV_VERDICT_RISE },
         { &policy, 98, 2, 0, RCV_VERDICT_RISE },
-        { &policy, 97, 3, 0, RCV_VERDICT_ERRORS },
-        { &policy, 97, 1, 2, RCV_VERDICT_ERRORS },
+        { &policy, 92, 8, 0, RCV_VERDICT_ERRORS },
+        { &policy, 92, 1, 7, RCV_VERDICT_ERRORS },
+        { &policy, 960, 40, 0, RCV_VERDICT_ERRORS },
+
+        /* which may be chance */
+        { &policy, 97, 3, 0, RCV_VERDICT_RISE },
+        { &policy, 970, 30, 0, RCV_VERDICT_RISE },
         { &policy, 50, 50, 0, RCV_VERDICT_ERRORS },
         { &policy, 49, 51, 0, RCV_VERDICT_RELAPSE },
         { &policy, 21, 79, 0, RCV_VERDICT_RELAPSE },
@@ -213,21 +218,17 @@ test_errors_pass(void **unused)
 
     assert_in_range(i, 1, 5);
 
-    /* one error among few results holds for about twenty of them */
+    /* nor does it last where they stay, whatever is let in: a bug */
 
     start(&control, &policy, &plain, 0);
     control.base_us = 1000;
-    (void) tick(&control, &policy, &plain, 100, 20, 1, 0);
 
     for (i = 0; i < 100; i++) {
-        verdict = tick(&control, &policy, &plain, 500, 1, 0, 0);
-
-        if (verdict == RCV_VERDICT_RISE) {
-            break;
-        }
+        verdict = tick(&control, &policy, &plain, 100, 80, 20, 0);
     }
 
-    assert_in_range(i, 10, 40);
+    assert_int_equal(verdict, RCV_VERDICT_RISE);
+    assert_in_range(control.background_ppm, 190000, 200000);
 }
 
 
