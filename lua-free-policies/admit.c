@@ -117,6 +117,19 @@ rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
 }
 
 
+int
+rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
+{
+    if (!ticket->booked && at->slot != NULL) {
+        ticket->booked = (unsigned) rcv_inflight_take(at->gate, at->slot,
+                                                      at->gate_index,
+                                                      RCV_IN_FLIGHT_MAX + 1);
+    }
+
+    return (int) ticket->booked;
+}
+
+
 void
 rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
 {

@@ -18,7 +18,7 @@
 
 typedef struct {
     rcv_gate_t          *gate;
-    rcv_slot_t          *slot;          /* NULL: none to book in */
+    rcv_slot_t          *slot;          /* NULL: looks, books nothing */
     unsigned             gate_index;
     const rcv_policy_t  *policy;
 } rcv_admit_at_t;
@@ -35,6 +35,13 @@ typedef struct {
 /* Returns RCV_REASON_NONE when it passes.  cost_milli: 0 to COST_MAX. */
 rcv_reason_t rcv_admit(const rcv_admit_at_t *at, unsigned class_index,
     uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket);
+
+/*
+ * Books a permit for a request that was let in without one (slot NULL) and
+ * begins to work now.  It is not refused any more, so the limit may be
+ * passed; who asks next sees that.  1: booked, now or before; 0: no slot.
+ */
+int rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
 
 /* The permit back, at the end of the request; safe to call twice. */
 void rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket);

@@ -3,9 +3,11 @@
  * The shell's own declarations: configuration, what a worker process holds,
  * what a request remembers, and the calls between the files.
  *
- * The way of a request:   _request.c  classify, admit, answer, release
- *                         _observe.c  attempts -> results
- * The tick beside it:     _leader.c   aggregate -> tick (core) -> publish
+ * The way of a request:   _request.c   classify, admit, answer, release
+ *                         _upstream.c, _round.c  the same for each attempt,
+ *                                      where "recovery" is in upstream {}
+ *                         _observe.c   attempts -> results
+ * The tick beside it:     _leader.c    aggregate -> tick (core) -> publish
  *                         _redis.c, _source.c  the signal
  */
 
@@ -31,6 +33,7 @@
 
 typedef struct ngx_http_recovery_redis_s   ngx_http_recovery_redis_t;
 typedef struct ngx_http_recovery_leader_s  ngx_http_recovery_leader_t;
+typedef struct ngx_http_recovery_round_s   ngx_http_recovery_round_t;
 
 
 /* A place in the configuration, for what is found out only later. */
@@ -109,7 +112,16 @@ typedef struct {
 } ngx_http_recovery_loc_conf_t;
 
 
-/* One backend that a main request was decided for. */
+/* Of upstream {}; server {} has one too, which is not used. */
+
+typedef struct {
+    ngx_array_t                    *backends;   /* ..._backend_t *; NULL: off */
+    ngx_http_upstream_init_peer_pt  init_peer;  /* of the balancer */
+    ngx_uint_t                      set;
+} ngx_http_recovery_srv_conf_t;
+
+
+/* One backend that a main request, or an attempt, was decided for. */
 
 typedef struct {
     ngx_http_recovery_backend_t  *backend;
@@ -120,7 +132,23 @@ typedef struct {
 
     /* the request is in a location that stands on this backend */
     unsigned                      active:1;
+
+    /* an attempt has been made on what was granted here */
+    unsigned                      attempted:1;
 } ngx_http_recovery_decision_t;
+
+
+/* What is asked of one backend after the other, for a request or attempt. */
+
+typedef struct {
+    ngx_http_request_t             *request;
+    ngx_http_recovery_loc_conf_t   *conf;
+    ngx_http_recovery_main_conf_t  *main;
+    ngx_http_recovery_policy_t     *policy;     /* that gave class_index */
+    ngx_uint_t                      class_index;
+    uint32_t                        cost_milli;
+    ngx_uint_t                      uploading;  /* nothing is booked yet */
+} ngx_http_recovery_ask_t;
 
 
 /* A subrequest whose attempts are the work of these backends. */
@@ -139,8 +167,12 @@ typedef struct {
     ngx_uint_t                      ndecisions;
     ngx_uint_t                      states_seen;    /* attempts counted */
     ngx_array_t                    *subrequests;    /* ..._subrequest_t */
+    ngx_http_recovery_round_t      *rounds;         /* the latest first */
     ngx_uint_t                      retry_after_s;
     ngx_uint_t                      shed_status;
+    void                          (*finalize)(ngx_http_request_t *r,
+                                              ngx_int_t rc);
+    unsigned                        uploading:1;    /* holds nothing yet */
     unsigned                        shed:1;     /* it, or what it waits for */
     unsigned                        shed_subrequest:1;
     unsigned                        observed:1;
@@ -155,6 +187,7 @@ extern ngx_module_t  ngx_http_recovery_module;
 
 void *ngx_http_recovery_create_main_conf(ngx_conf_t *cf);
 char *ngx_http_recovery_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_recovery_create_srv_conf(ngx_conf_t *cf);
 void *ngx_http_recovery_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_recovery_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -168,6 +201,8 @@ char *ngx_http_recovery_set_backend(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_recovery_set_recovery(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_recovery_set_upstream(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_recovery_set_class(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_recovery_set_cost(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -180,11 +215,55 @@ char *ngx_http_recovery_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
 
 ngx_int_t ngx_http_recovery_handler(ngx_http_request_t *r);
 
-/* NULL: the main request was not in a governed location yet. */
+/* NULL: the main request has not met a backend yet. */
 ngx_http_recovery_ctx_t *ngx_http_recovery_ctx(ngx_http_request_t *r);
+
+/* Makes it, where there is none; NULL: no memory, which is counted. */
+ngx_http_recovery_ctx_t *ngx_http_recovery_ctx_create(ngx_http_request_t *r);
+
+/* What a location has decided for a backend; NULL: nothing. */
+ngx_http_recovery_decision_t *ngx_http_recovery_decided(
+    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_backend_t *backend);
+
+/*
+ * One admission.  ask() fills the decision in: NGX_OK: let pass, or would be
+ * shed but for the dry run; NGX_DECLINED: shed, nothing is held.  When all
+ * backends have let it pass, each is told by ask_passed(), which counts; when
+ * one has not, the others are told by ask_undo(), and it by ask_shed(), which
+ * counts, logs, and says when to come back.
+ */
+void ngx_http_recovery_ask_init(ngx_http_recovery_ask_t *ask,
+    ngx_http_request_t *r);
+ngx_int_t ngx_http_recovery_ask(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_backend_t *backend,
+    ngx_http_recovery_decision_t *decision);
+void ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_decision_t *decision);
+void ngx_http_recovery_ask_undo(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_decision_t *decision);
+void ngx_http_recovery_ask_shed(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t *decision);
+
+/* Books the permits of what was let in with its body still to come. */
+void ngx_http_recovery_book(ngx_http_recovery_ctx_t *ctx);
 
 /* Gives all permits back; safe to call twice. */
 void ngx_http_recovery_release(ngx_http_recovery_ctx_t *ctx);
+
+
+static ngx_inline rcv_admit_at_t
+ngx_http_recovery_at(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_http_recovery_backend_t *backend)
+{
+    rcv_admit_at_t  at;
+
+    at.gate = &backend->record->gate;
+    at.slot = rmcf->slot;
+    at.gate_index = (unsigned) backend->index;
+    at.policy = backend->policy->core;
+
+    return at;
+}
 
 
 static ngx_inline uint64_t
@@ -194,6 +273,43 @@ ngx_http_recovery_now_ns(void)
 }
 
 
+/* _upstream.c */
+
+/* Puts the gate in front of the balancers; in postconfiguration. */
+ngx_int_t ngx_http_recovery_upstream_init(ngx_conf_t *cf);
+
+
+/* _round.c */
+
+/* The decision that tells of all attempts; NULL: none was decided. */
+ngx_http_recovery_decision_t *ngx_http_recovery_rounds_told(
+    ngx_http_recovery_ctx_t *ctx);
+
+/* Was an attempt of this very request shed by the backend? */
+ngx_http_recovery_decision_t *ngx_http_recovery_rounds_shed(
+    ngx_http_recovery_ctx_t *ctx, ngx_http_request_t *r,
+    ngx_http_recovery_backend_t *backend);
+
+/* The round that made the i-th entry of r->upstream_states; NULL: none. */
+ngx_http_recovery_round_t *ngx_http_recovery_round_of(
+    ngx_http_recovery_ctx_t *ctx, ngx_http_request_t *r, ngx_uint_t i);
+
+/* The i-th entry is the one that was turned away: nobody was asked. */
+ngx_uint_t ngx_http_recovery_round_refused(ngx_http_recovery_round_t *round,
+    ngx_uint_t i);
+
+/* Does the round itself count what comes of its attempts at the backend? */
+ngx_uint_t ngx_http_recovery_round_concerns(ngx_http_recovery_round_t *round,
+    ngx_http_recovery_backend_t *backend);
+
+/* The answer may stream for hours: counts the attempt that brought it. */
+void ngx_http_recovery_rounds_stream(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx);
+
+/* Gives back what attempts hold; safe to call twice. */
+void ngx_http_recovery_rounds_release(ngx_http_recovery_ctx_t *ctx);
+
+
 /* _answer.c */
 
 /* Turns the request away; the value is the phase handler's to return. */
@@ -201,6 +317,21 @@ ngx_int_t ngx_http_recovery_answer(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx, ngx_uint_t status);
 
 ngx_int_t ngx_http_recovery_filter_init(ngx_conf_t *cf);
+
+
+/* _hold.c */
+
+void ngx_http_recovery_hold_init(void);
+
+/*
+ * At the headers of a main request's answer: sees to it that its permits come
+ * back when the backend is done with it.
+ */
+void ngx_http_recovery_hold_answer(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx);
+
+/* Is the body of the main request still to come from the client? */
+ngx_uint_t ngx_http_recovery_uploading(ngx_http_request_t *r);
 
 
 /* _variables.c */
@@ -224,6 +355,20 @@ void ngx_http_recovery_observe(ngx_http_request_t *r,
  * the old one, and stops attributing to its backends.
  */
 void ngx_http_recovery_leave(ngx_http_request_t *r);
+
+/* In times of ngx_http_upstream_state_t: it did not come to that. */
+#define NGX_HTTP_RECOVERY_NO_TIME  ((ngx_msec_t) -1)
+
+/* Beside the results of the core: an error by load, a client that left. */
+#define NGX_HTTP_RECOVERY_OVERLOAD  RCV_RESULTS
+#define NGX_HTTP_RECOVERY_GONE      (RCV_RESULTS + 1)
+
+/* RCV_RESULT_ERROR or _OVERLOAD: the error that a status says. */
+ngx_uint_t ngx_http_recovery_error_of(ngx_uint_t status);
+
+/* One result of one attempt, for one backend. */
+void ngx_http_recovery_result_add(ngx_http_recovery_decision_t *decision,
+    ngx_uint_t result, ngx_msec_t latency_ms);
 
 /* Notes a subrequest whose attempts count as the main request's. */
 void ngx_http_recovery_subrequest(ngx_http_request_t *r,

@@ -172,7 +172,11 @@ ngx_http_recovery_header_filter(ngx_http_request_t *r)
 
     if (ngx_http_recovery_streams(r)) {
         ngx_http_recovery_observe(r, ctx);
+        ngx_http_recovery_rounds_stream(r, ctx);
         ngx_http_recovery_release(ctx);
+
+    } else {
+        ngx_http_recovery_hold_answer(r, ctx);
     }
 
     return ngx_http_next_header_filter(r);

@@ -1,6 +1,7 @@
 
 /*
- * The configuration of http, server and location: created, set, merged.
+ * The configuration of http, server, location and upstream: created, set,
+ * merged.
  */
 
 #include "ngx_http_recovery_conf.h"
@@ -10,6 +11,8 @@ static ngx_int_t ngx_http_recovery_zone_add(ngx_conf_t *cf,
     ngx_http_recovery_main_conf_t *rmcf, ngx_str_t *name, ssize_t size);
 static ngx_int_t ngx_http_recovery_check_class(ngx_conf_t *cf,
     ngx_http_recovery_loc_conf_t *conf);
+static char *ngx_http_recovery_backends_read(ngx_conf_t *cf,
+    ngx_array_t **backends);
 
 
 #define NGX_HTTP_RECOVERY_ZONE_SIZE  (2 * 1024 * 1024)
@@ -134,6 +137,13 @@ ngx_http_recovery_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 void *
+ngx_http_recovery_create_srv_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_recovery_srv_conf_t));
+}
+
+
+void *
 ngx_http_recovery_create_loc_conf(ngx_conf_t *cf)
 {
     ngx_http_recovery_loc_conf_t  *conf;
@@ -233,21 +243,46 @@ ngx_http_recovery_set_recovery(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_recovery_loc_conf_t *rlcf = conf;
 
-    ngx_str_t                      *value;
-    ngx_uint_t                      i, j;
-    ngx_http_recovery_backend_t    *backend, **slot, **known;
-    ngx_http_recovery_main_conf_t  *rmcf;
-
     if (rlcf->set) {
         return "is duplicate, name all backends in one directive";
     }
 
     rlcf->set = 1;
+
+    return ngx_http_recovery_backends_read(cf, &rlcf->backends);
+}
+
+
+char *
+ngx_http_recovery_set_upstream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_recovery_srv_conf_t *rscf = conf;
+
+    if (rscf->set) {
+        return "is duplicate, name all backends in one directive";
+    }
+
+    rscf->set = 1;
+
+    return ngx_http_recovery_backends_read(cf, &rscf->backends);
+}
+
+
+/* NAME... or "off" */
+
+static char *
+ngx_http_recovery_backends_read(ngx_conf_t *cf, ngx_array_t **backends)
+{
+    ngx_str_t                      *value;
+    ngx_uint_t                      i, j;
+    ngx_http_recovery_backend_t    *backend, **slot, **known;
+    ngx_http_recovery_main_conf_t  *rmcf;
+
     value = cf->args->elts;
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recovery_module);
 
     if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
-        rlcf->backends = NULL;
+        *backends = NULL;
         return NGX_CONF_OK;
     }
 
@@ -259,9 +294,9 @@ ngx_http_recovery_set_recovery(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    rlcf->backends = ngx_array_create(cf->pool, cf->args->nelts - 1,
-                                      sizeof(void *));
-    if (rlcf->backends == NULL) {
+    *backends = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                 sizeof(void *));
+    if (*backends == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -282,9 +317,9 @@ ngx_http_recovery_set_recovery(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        known = rlcf->backends->elts;
+        known = (*backends)->elts;
 
-        for (j = 0; j < rlcf->backends->nelts; j++) {
+        for (j = 0; j < (*backends)->nelts; j++) {
             if (known[j] == backend) {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                    "\"recovery\": backend \"%V\" is "
@@ -294,7 +329,7 @@ ngx_http_recovery_set_recovery(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             }
         }
 
-        slot = ngx_array_push(rlcf->backends);
+        slot = ngx_array_push(*backends);
         if (slot == NULL) {
             return NGX_CONF_ERROR;
         }

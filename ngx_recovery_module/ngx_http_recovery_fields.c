@@ -146,11 +146,11 @@ static const ngx_http_recovery_field_t  ngx_http_recovery_force_fields[] = {
       NO_METRIC },
 
     { ngx_string("by"), ngx_string("Forced by"),
-      BACKEND(TEXT, force_by), NULL,
+      BACKEND(TEXT, by), NULL,
       NO_METRIC },
 
     { ngx_string("reason"), ngx_string("Forced because"),
-      BACKEND(TEXT, force_reason), NULL,
+      BACKEND(TEXT, reason), NULL,
       NO_METRIC },
 
     END
@@ -230,6 +230,14 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
 
     { ngx_string("health_source"), ngx_string("Health said by"),
       BACKEND(WORD, health_source), ngx_http_recovery_source_names,
+      NO_METRIC },
+
+    { ngx_string("health_by"), ngx_string("On the word of"),
+      BACKEND(TEXT, by), NULL,
+      NO_METRIC },
+
+    { ngx_string("health_reason"), ngx_string("Because"),
+      BACKEND(TEXT, reason), NULL,
       NO_METRIC },
 
     { ngx_string("health_age_ms"), ngx_string("Health age"),

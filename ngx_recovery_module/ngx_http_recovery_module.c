@@ -67,6 +67,13 @@ static ngx_command_t  ngx_http_recovery_commands[] = {
       0,
       NULL },
 
+    { ngx_string("recovery"),
+      NGX_HTTP_UPS_CONF|NGX_CONF_1MORE,
+      ngx_http_recovery_set_upstream,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("recovery_class"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_recovery_set_class,
@@ -113,7 +120,7 @@ static ngx_http_module_t  ngx_http_recovery_module_ctx = {
     ngx_http_recovery_create_main_conf,     /* create main configuration */
     ngx_http_recovery_init_main_conf,       /* init main configuration */
 
-    NULL,                                   /* create server configuration */
+    ngx_http_recovery_create_srv_conf,      /* create server configuration */
     NULL,                                   /* merge server configuration */
 
     ngx_http_recovery_create_loc_conf,      /* create location configuration */
@@ -176,6 +183,12 @@ ngx_http_recovery_postconfiguration(ngx_conf_t *cf)
     h = handlers->elts;
     ngx_memmove(h + 1, h, (handlers->nelts - 1) * sizeof(ngx_http_handler_pt));
     *h = ngx_http_recovery_handler;
+
+    if (ngx_http_recovery_upstream_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_recovery_hold_init();
 
     return ngx_http_recovery_filter_init(cf);
 }

@@ -13,6 +13,8 @@
  *   - status 0 is no status: the client left, or the attempt was dropped
  *   - a cache hit has no entry at all
  *   - subrequests have lists of their own
+ *   - what "recovery" in upstream {} has charged is counted by _upstream.c,
+ *     for the backends that it names; what it turned away was no attempt
  */
 
 #include "ngx_http_recovery.h"
@@ -28,19 +30,13 @@ static ngx_uint_t ngx_http_recovery_nobody_asked(ngx_http_request_t *r,
 static void ngx_http_recovery_own_status(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
 static void ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx,
-    ngx_array_t *backends, ngx_uint_t result, ngx_msec_t latency_ms);
-static void ngx_http_recovery_count_evidence(
+    ngx_array_t *backends, ngx_http_recovery_round_t *round,
+    ngx_uint_t result, ngx_msec_t latency_ms);
+static void ngx_http_recovery_evidence_add(
     ngx_http_recovery_record_t *record, ngx_uint_t result,
     ngx_msec_t latency_ms);
 static ngx_uint_t ngx_http_recovery_concerns(
     ngx_http_recovery_decision_t *decision, ngx_array_t *backends);
-
-
-#define NGX_HTTP_RECOVERY_NO_TIME  ((ngx_msec_t) -1)
-
-/* Beside the results: an error by load, and a client that left. */
-#define NGX_HTTP_RECOVERY_OVERLOAD  RCV_RESULTS
-#define NGX_HTTP_RECOVERY_GONE      (RCV_RESULTS + 1)
 
 
 ngx_int_t
@@ -163,6 +159,7 @@ ngx_http_recovery_walk(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
     ngx_uint_t                  i;
     ngx_msec_t                  latency_ms;
     ngx_http_upstream_state_t  *state;
+    ngx_http_recovery_round_t  *round;
 
     if (states == NULL) {
         return from;
@@ -172,8 +169,11 @@ ngx_http_recovery_walk(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
 
     for (i = from; i < states->nelts; i++) {
         result = ngx_http_recovery_result(r, &state[i]);
+        round = ngx_http_recovery_round_of(ctx, r, i);
 
-        if (result == NGX_DECLINED) {
+        if (result == NGX_DECLINED
+            || (round != NULL && ngx_http_recovery_round_refused(round, i)))
+        {
             continue;
         }
 
@@ -184,7 +184,7 @@ ngx_http_recovery_walk(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
             latency_ms = 0;
         }
 
-        ngx_http_recovery_count(ctx, backends, (ngx_uint_t) result,
+        ngx_http_recovery_count(ctx, backends, round, (ngx_uint_t) result,
                                 latency_ms);
     }
 
@@ -227,8 +227,15 @@ ngx_http_recovery_result(ngx_http_request_t *r,
         return NGX_HTTP_RECOVERY_OVERLOAD;
     }
 
-    return (state->status >= NGX_HTTP_BAD_GATEWAY
-            && state->status <= NGX_HTTP_GATEWAY_TIME_OUT)
+    return ngx_http_recovery_error_of(state->status);
+}
+
+
+ngx_uint_t
+ngx_http_recovery_error_of(ngx_uint_t status)
+{
+    return (status >= NGX_HTTP_BAD_GATEWAY
+            && status <= NGX_HTTP_GATEWAY_TIME_OUT)
            ? NGX_HTTP_RECOVERY_OVERLOAD : RCV_RESULT_ERROR;
 }
 
@@ -282,9 +289,10 @@ static void
 ngx_http_recovery_own_status(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx)
 {
-    ngx_uint_t                  status;
-    ngx_msec_t                  latency_ms;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_uint_t                     i, status;
+    rcv_result_t                   result;
+    ngx_http_core_main_conf_t     *cmcf;
+    ngx_http_recovery_decision_t  *decision;
 
     cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
 
@@ -295,51 +303,78 @@ ngx_http_recovery_own_status(ngx_http_request_t *r,
     }
 
     status = r->err_status ? r->err_status : r->headers_out.status;
-    latency_ms = ngx_current_msec - ctx->start_ms;
 
-    if (status >= NGX_HTTP_OK && status < NGX_HTTP_BAD_REQUEST) {
-        ngx_http_recovery_count(ctx, NULL, RCV_RESULT_OK, latency_ms);
+    if (status < NGX_HTTP_OK || (status >= NGX_HTTP_BAD_REQUEST
+                                 && status < NGX_HTTP_INTERNAL_SERVER_ERROR))
+    {
+        return;
+    }
 
-    } else if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
-        ngx_http_recovery_count(ctx, NULL, RCV_RESULT_ERROR, latency_ms);
+    result = status < NGX_HTTP_BAD_REQUEST ? RCV_RESULT_OK
+                                           : RCV_RESULT_ERROR;
+
+    for (i = 0; i < ctx->ndecisions; i++) {
+        decision = &ctx->decisions[i];
+
+        /* what an attempt of a subrequest was made on has its result */
+
+        if (decision->active && !decision->attempted
+            && decision->outcome != RCV_OUTCOME_SHED)
+        {
+            ngx_http_recovery_result_add(decision, result,
+                                         ngx_current_msec - ctx->start_ms);
+        }
     }
 }
 
 
 static void
 ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends,
-    ngx_uint_t result, ngx_msec_t latency_ms)
+    ngx_http_recovery_round_t *round, ngx_uint_t result,
+    ngx_msec_t latency_ms)
 {
-    uint64_t                       word;
     ngx_uint_t                     i;
-    ngx_http_recovery_record_t    *record;
     ngx_http_recovery_decision_t  *decision;
 
     for (i = 0; i < ctx->ndecisions; i++) {
         decision = &ctx->decisions[i];
 
         if (decision->outcome == RCV_OUTCOME_SHED
-            || !ngx_http_recovery_concerns(decision, backends))
+            || !ngx_http_recovery_concerns(decision, backends)
+            || (round != NULL
+                && ngx_http_recovery_round_concerns(round,
+                                                    decision->backend)))
         {
             continue;
         }
 
-        record = decision->backend->record;
+        ngx_http_recovery_result_add(decision, result, latency_ms);
+    }
+}
 
-        if (result != NGX_HTTP_RECOVERY_GONE) {
-            rcv_add(&record->results[result == NGX_HTTP_RECOVERY_OVERLOAD
-                                     ? RCV_RESULT_ERROR : result], 1);
-            rcv_add(&record->latency[rcv_latency_bucket(latency_ms)], 1);
-            rcv_add(&record->latency_sum_us, (uint64_t) latency_ms * 1000);
-        }
 
-        /* what an earlier phase let in says nothing of this one */
+void
+ngx_http_recovery_result_add(ngx_http_recovery_decision_t *decision,
+    ngx_uint_t result, ngx_msec_t latency_ms)
+{
+    uint64_t                     word;
+    ngx_http_recovery_record_t  *record;
 
-        word = rcv_load(&record->gate.word);
+    record = decision->backend->record;
 
-        if (rcv_gate_unpack(word).epoch == decision->ticket.epoch) {
-            ngx_http_recovery_count_evidence(record, result, latency_ms);
-        }
+    if (result != NGX_HTTP_RECOVERY_GONE) {
+        rcv_add(&record->results[result == NGX_HTTP_RECOVERY_OVERLOAD
+                                 ? RCV_RESULT_ERROR : result], 1);
+        rcv_add(&record->latency[rcv_latency_bucket(latency_ms)], 1);
+        rcv_add(&record->latency_sum_us, (uint64_t) latency_ms * 1000);
+    }
+
+    /* what an earlier phase let in says nothing of this one */
+
+    word = rcv_load(&record->gate.word);
+
+    if (rcv_gate_unpack(word).epoch == decision->ticket.epoch) {
+        ngx_http_recovery_evidence_add(record, result, latency_ms);
     }
 }
 
@@ -347,7 +382,7 @@ ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends,
 /* For the controller: what came of it, and how long the good ones took. */
 
 static void
-ngx_http_recovery_count_evidence(ngx_http_recovery_record_t *record,
+ngx_http_recovery_evidence_add(ngx_http_recovery_record_t *record,
     ngx_uint_t result, ngx_msec_t latency_ms)
 {
     switch (result) {

@@ -12,53 +12,28 @@
 #include "ngx_http_recovery.h"
 
 
-/* Classes of one request, by policy: backends often share one. */
-
-typedef struct {
-    ngx_http_request_t             *request;
-    ngx_http_recovery_policy_t     *policy;
-    ngx_uint_t                      class_index;
-} ngx_http_recovery_classed_t;
-
-
-static ngx_http_recovery_ctx_t *ngx_http_recovery_ctx_create(
-    ngx_http_request_t *r, ngx_http_recovery_main_conf_t *rmcf);
 static void ngx_http_recovery_cleanup(void *data);
 static ngx_int_t ngx_http_recovery_again(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
 static ngx_int_t ngx_http_recovery_decide(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
-static ngx_http_recovery_decision_t *ngx_http_recovery_decided(
-    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_backend_t *backend);
-static rcv_admit_at_t ngx_http_recovery_at(
-    ngx_http_recovery_main_conf_t *rmcf,
-    ngx_http_recovery_backend_t *backend);
-static ngx_uint_t ngx_http_recovery_class(ngx_http_request_t *r,
-    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_main_conf_t *rmcf,
-    ngx_http_recovery_classed_t *classed);
+static ngx_uint_t ngx_http_recovery_class(ngx_http_recovery_ask_t *ask);
 static int ngx_http_recovery_subject(void *data, unsigned subject,
     rcv_str_t *value);
 static ngx_uint_t ngx_http_recovery_trusted(ngx_http_request_t *r,
     const rcv_policy_t *policy);
 static uint32_t ngx_http_recovery_cost(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf);
-static void ngx_http_recovery_count_passed(ngx_http_recovery_ctx_t *ctx,
-    ngx_uint_t first, uint32_t cost_milli);
-static void ngx_http_recovery_log(ngx_http_request_t *r,
-    ngx_http_recovery_loc_conf_t *rlcf,
+static void ngx_http_recovery_log(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_decision_t *decision, ngx_uint_t retry_after_s);
-static ngx_int_t ngx_http_recovery_shed(ngx_http_request_t *r,
-    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx,
-    ngx_http_recovery_decision_t *decision);
 
 
 ngx_int_t
 ngx_http_recovery_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                       rc;
-    ngx_http_recovery_ctx_t        *ctx;
-    ngx_http_recovery_loc_conf_t   *rlcf;
-    ngx_http_recovery_main_conf_t  *rmcf;
+    ngx_int_t                      rc;
+    ngx_http_recovery_ctx_t       *ctx;
+    ngx_http_recovery_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_recovery_module);
 
@@ -73,20 +48,12 @@ ngx_http_recovery_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recovery_module);
-
-    if (!ngx_http_recovery_led(rmcf->zone)) {
-        ngx_http_recovery_lead(rmcf);
-    }
-
     ctx = ngx_http_recovery_ctx(r);
 
     if (ctx == NULL) {
-        ctx = ngx_http_recovery_ctx_create(r, rmcf);
+        ctx = ngx_http_recovery_ctx_create(r);
 
         if (ctx == NULL) {
-            rcv_add(&rmcf->zone->undecided
-                        [NGX_HTTP_RECOVERY_UNDECIDED_NO_MEMORY], 1);
             return NGX_DECLINED;
         }
 
@@ -126,7 +93,11 @@ ngx_http_recovery_again(ngx_http_request_t *r,
     backends = rlcf->backends->elts;
 
     for (i = 0; i < rlcf->backends->nelts; i++) {
-        decision = ngx_http_recovery_decided(ctx, backends[i]);
+        decision = ngx_http_recovery_rounds_shed(ctx, r, backends[i]);
+
+        if (decision == NULL) {
+            decision = ngx_http_recovery_decided(ctx, backends[i]);
+        }
 
         if (decision == NULL) {
             continue;
@@ -165,19 +136,16 @@ static ngx_int_t
 ngx_http_recovery_decide(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx)
 {
-    uint32_t                        cost_milli;
     ngx_uint_t                      i, first;
-    rcv_admit_at_t                  at;
+    ngx_http_recovery_ask_t         ask;
     ngx_http_recovery_backend_t   **backends;
-    ngx_http_recovery_classed_t     classed;
     ngx_http_recovery_decision_t   *decision, shed;
 
     first = ctx->ndecisions;
     backends = rlcf->backends->elts;
-    cost_milli = ngx_http_recovery_cost(r, rlcf);
 
-    classed.request = r;
-    classed.policy = NULL;
+    ngx_http_recovery_ask_init(&ask, r);
+    ask.uploading = ngx_http_recovery_uploading(r);
 
     for (i = 0; i < rlcf->backends->nelts; i++) {
 
@@ -191,41 +159,11 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
             break;
         }
 
-        if (classed.policy != backends[i]->policy) {
-            classed.policy = backends[i]->policy;
-            classed.class_index = ngx_http_recovery_class(r, rlcf, ctx->main,
-                                                          &classed);
-        }
-
-        at = ngx_http_recovery_at(ctx->main, backends[i]);
         decision = &ctx->decisions[ctx->ndecisions];
 
-        ngx_memzero(decision, sizeof(ngx_http_recovery_decision_t));
-
-        decision->backend = backends[i];
-        decision->class_index = classed.class_index;
-        decision->active = (r == r->main);
-        decision->reason = rcv_admit(&at, (unsigned) classed.class_index,
-                                     cost_milli, ngx_http_recovery_now_ns(),
-                                     &decision->ticket);
-
-        ngx_log_debug5(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                       "recovery \"%V\": class %ui, cost %uD, phase %s: %s",
-                       &backends[i]->name, classed.class_index, cost_milli,
-                       rcv_phase_names[decision->ticket.phase],
-                       rcv_reason_names[decision->reason]);
-
-        if (decision->reason == RCV_REASON_NONE) {
-            decision->outcome = RCV_OUTCOME_PASSED;
+        if (ngx_http_recovery_ask(&ask, backends[i], decision) == NGX_OK) {
+            decision->active = (r == r->main);
             ctx->ndecisions++;
-            continue;
-        }
-
-        if (rlcf->dry_run) {
-            decision->outcome = RCV_OUTCOME_SHED_DRY_RUN;
-            ctx->ndecisions++;
-
-            ngx_http_recovery_log(r, rlcf, decision, 0);
             continue;
         }
 
@@ -233,18 +171,25 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
 
         while (ctx->ndecisions > first) {
             decision = &ctx->decisions[--ctx->ndecisions];
-            at = ngx_http_recovery_at(ctx->main, decision->backend);
-            rcv_admit_undo(&at, cost_milli, &decision->ticket);
+            ngx_http_recovery_ask_undo(&ask, decision);
         }
 
-        shed.outcome = RCV_OUTCOME_SHED;
-        ctx->decisions[ctx->ndecisions] = shed;
+        decision = &ctx->decisions[ctx->ndecisions++];
 
-        return ngx_http_recovery_shed(r, rlcf, ctx,
-                                      &ctx->decisions[ctx->ndecisions++]);
+        *decision = shed;
+        decision->active = (r == r->main);
+
+        ngx_http_recovery_ask_shed(&ask, ctx, decision);
+
+        return ngx_http_recovery_answer(r, ctx,
+                                     backends[i]->policy->core->shed_status);
     }
 
-    ngx_http_recovery_count_passed(ctx, first, cost_milli);
+    ctx->uploading |= ask.uploading;
+
+    for (i = first; i < ctx->ndecisions; i++) {
+        ngx_http_recovery_ask_passed(&ask, &ctx->decisions[i]);
+    }
 
     if (r != r->main && ctx->ndecisions > first) {
         ngx_http_recovery_subrequest(r, ctx, rlcf->backends);
@@ -254,41 +199,113 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
 }
 
 
-static void
-ngx_http_recovery_count_passed(ngx_http_recovery_ctx_t *ctx, ngx_uint_t first,
-    uint32_t cost_milli)
+void
+ngx_http_recovery_ask_init(ngx_http_recovery_ask_t *ask,
+    ngx_http_request_t *r)
 {
-    ngx_uint_t                     i;
-    ngx_http_recovery_class_t     *class;
-    ngx_http_recovery_record_t    *record;
-    ngx_http_recovery_decision_t  *decision;
+    ask->request = r;
+    ask->conf = ngx_http_get_module_loc_conf(r, ngx_http_recovery_module);
+    ask->main = ngx_http_get_module_main_conf(r, ngx_http_recovery_module);
+    ask->policy = NULL;
+    ask->class_index = 0;
+    ask->cost_milli = ngx_http_recovery_cost(r, ask->conf);
 
-    for (i = first; i < ctx->ndecisions; i++) {
-        decision = &ctx->decisions[i];
-        record = decision->backend->record;
-        class = ngx_http_recovery_record_class(record,
-                                               decision->class_index);
+    ask->uploading = 0;
 
-        if (decision->outcome == RCV_OUTCOME_SHED_DRY_RUN) {
-            rcv_add(&class->shed_dry_run, 1);
-            continue;
-        }
-
-        rcv_add(&class->passed, 1);
-        rcv_add(&record->cost_milli, cost_milli);
-
-        if (!decision->ticket.booked) {
-            rcv_add(&ctx->main->zone->undecided
-                        [NGX_HTTP_RECOVERY_UNDECIDED_NO_SLOT], 1);
-        }
+    if (!ngx_http_recovery_led(ask->main->zone)) {
+        ngx_http_recovery_lead(ask->main);
     }
 }
 
 
-static ngx_int_t
-ngx_http_recovery_shed(ngx_http_request_t *r,
-    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx,
+ngx_int_t
+ngx_http_recovery_ask(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_decision_t *decision)
+{
+    rcv_admit_at_t  at;
+
+    if (ask->policy != backend->policy) {
+        ask->policy = backend->policy;
+        ask->class_index = ngx_http_recovery_class(ask);
+    }
+
+    at = ngx_http_recovery_at(ask->main, backend);
+
+    if (ask->uploading) {
+        at.slot = NULL;
+    }
+
+    ngx_memzero(decision, sizeof(ngx_http_recovery_decision_t));
+
+    decision->backend = backend;
+    decision->class_index = ask->class_index;
+    decision->reason = rcv_admit(&at, (unsigned) ask->class_index,
+                                 ask->cost_milli, ngx_http_recovery_now_ns(),
+                                 &decision->ticket);
+
+    ngx_log_debug5(NGX_LOG_DEBUG_HTTP, ask->request->connection->log, 0,
+                   "recovery \"%V\": class %ui, cost %uD, phase %s: %s",
+                   &backend->name, ask->class_index, ask->cost_milli,
+                   rcv_phase_names[decision->ticket.phase],
+                   rcv_reason_names[decision->reason]);
+
+    if (decision->reason == RCV_REASON_NONE) {
+        decision->outcome = RCV_OUTCOME_PASSED;
+        return NGX_OK;
+    }
+
+    if (ask->conf->dry_run) {
+        decision->outcome = RCV_OUTCOME_SHED_DRY_RUN;
+        ngx_http_recovery_log(ask, decision, 0);
+        return NGX_OK;
+    }
+
+    decision->outcome = RCV_OUTCOME_SHED;
+
+    return NGX_DECLINED;
+}
+
+
+void
+ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_decision_t *decision)
+{
+    ngx_http_recovery_class_t   *class;
+    ngx_http_recovery_record_t  *record;
+
+    record = decision->backend->record;
+    class = ngx_http_recovery_record_class(record, decision->class_index);
+
+    if (decision->outcome == RCV_OUTCOME_SHED_DRY_RUN) {
+        rcv_add(&class->shed_dry_run, 1);
+        return;
+    }
+
+    rcv_add(&class->passed, 1);
+    rcv_add(&record->cost_milli, ask->cost_milli);
+
+    if (!decision->ticket.booked && !ask->uploading) {
+        rcv_add(&ask->main->zone->undecided
+                    [NGX_HTTP_RECOVERY_UNDECIDED_NO_SLOT], 1);
+    }
+}
+
+
+void
+ngx_http_recovery_ask_undo(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_decision_t *decision)
+{
+    rcv_admit_at_t  at;
+
+    at = ngx_http_recovery_at(ask->main, decision->backend);
+    rcv_admit_undo(&at, ask->cost_milli, &decision->ticket);
+}
+
+
+void
+ngx_http_recovery_ask_shed(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t *decision)
 {
     ngx_uint_t                    forecast_s;
     const rcv_policy_t           *policy;
@@ -305,33 +322,32 @@ ngx_http_recovery_shed(ngx_http_request_t *r,
     ctx->retry_after_s = rcv_retry_jitter_s(policy, (uint32_t) forecast_s,
                                             (uint32_t) ngx_random() << 1);
 
-    ngx_http_recovery_log(r, rlcf, decision, ctx->retry_after_s);
-
-    return ngx_http_recovery_answer(r, ctx, policy->shed_status);
+    ngx_http_recovery_log(ask, decision, ctx->retry_after_s);
 }
 
 
 static void
-ngx_http_recovery_log(ngx_http_request_t *r,
-    ngx_http_recovery_loc_conf_t *rlcf,
+ngx_http_recovery_log(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_decision_t *decision, ngx_uint_t retry_after_s)
 {
+    ngx_log_t   *log;
     const char  *class, *reason, *phase;
 
     class = decision->backend->policy->core
                 ->classes[decision->class_index].name;
     reason = rcv_reason_names[decision->reason];
     phase = rcv_phase_names[decision->ticket.phase];
+    log = ask->request->connection->log;
 
     if (decision->outcome == RCV_OUTCOME_SHED_DRY_RUN) {
-        ngx_log_error(rlcf->log_level, r->connection->log, 0,
+        ngx_log_error(ask->conf->log_level, log, 0,
                       "recovery: dry run, would be shed by backend \"%V\", "
                       "class \"%s\", reason %s, phase %s",
                       &decision->backend->name, class, reason, phase);
         return;
     }
 
-    ngx_log_error(rlcf->log_level, r->connection->log, 0,
+    ngx_log_error(ask->conf->log_level, log, 0,
                   "recovery: shed by backend \"%V\", class \"%s\", "
                   "reason %s, phase %s, retry after %ui s",
                   &decision->backend->name, class, reason, phase,
@@ -339,22 +355,7 @@ ngx_http_recovery_log(ngx_http_request_t *r,
 }
 
 
-static rcv_admit_at_t
-ngx_http_recovery_at(ngx_http_recovery_main_conf_t *rmcf,
-    ngx_http_recovery_backend_t *backend)
-{
-    rcv_admit_at_t  at;
-
-    at.gate = &backend->record->gate;
-    at.slot = rmcf->slot;
-    at.gate_index = (unsigned) backend->index;
-    at.policy = backend->policy->core;
-
-    return at;
-}
-
-
-static ngx_http_recovery_decision_t *
+ngx_http_recovery_decision_t *
 ngx_http_recovery_decided(ngx_http_recovery_ctx_t *ctx,
     ngx_http_recovery_backend_t *backend)
 {
@@ -371,23 +372,25 @@ ngx_http_recovery_decided(ngx_http_recovery_ctx_t *ctx,
 
 
 static ngx_uint_t
-ngx_http_recovery_class(ngx_http_request_t *r,
-    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_main_conf_t *rmcf,
-    ngx_http_recovery_classed_t *classed)
+ngx_http_recovery_class(ngx_http_recovery_ask_t *ask)
 {
-    ngx_str_t              name;
-    rcv_policy_t          *policy;
-    rcv_class_facts_t      facts;
-    rcv_class_decision_t   decision;
+    ngx_str_t                      name;
+    rcv_policy_t                  *policy;
+    rcv_class_facts_t              facts;
+    ngx_http_request_t            *r;
+    rcv_class_decision_t           decision;
+    ngx_http_recovery_loc_conf_t  *rlcf;
 
-    policy = classed->policy->core;
+    r = ask->request;
+    rlcf = ask->conf;
+    policy = ask->policy->core;
 
     if (policy->nmatches == 0 && rlcf->class_name == NULL) {
         return policy->default_class;
     }
 
     facts.subject = ngx_http_recovery_subject;
-    facts.data = classed;
+    facts.data = ask;
     facts.trusted = policy->ntrust != 0
                     && ngx_http_recovery_trusted(r, policy);
     facts.named.data = NULL;
@@ -404,23 +407,23 @@ ngx_http_recovery_class(ngx_http_request_t *r,
     rcv_classify(policy, &facts, &decision);
 
     if (decision.pattern_limits != 0) {
-        rcv_add(&rmcf->zone->undecided
+        rcv_add(&ask->main->zone->undecided
                     [NGX_HTTP_RECOVERY_UNDECIDED_PATTERN_LIMIT],
                 decision.pattern_limits);
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "recovery: %ui patterns of policy \"%V\" hit a limit "
                       "and count as no match",
                       (ngx_uint_t) decision.pattern_limits,
-                      &classed->policy->name);
+                      &ask->policy->name);
     }
 
     if (decision.unknown_name) {
-        rcv_add(&rmcf->zone->undecided
+        rcv_add(&ask->main->zone->undecided
                     [NGX_HTTP_RECOVERY_UNDECIDED_UNKNOWN_CLASS], 1);
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "recovery: policy \"%V\" has no class \"%*s\", "
                       "its rules decide",
-                      &classed->policy->name, facts.named.len,
+                      &ask->policy->name, facts.named.len,
                       facts.named.data);
     }
 
@@ -431,12 +434,12 @@ ngx_http_recovery_class(ngx_http_request_t *r,
 static int
 ngx_http_recovery_subject(void *data, unsigned subject, rcv_str_t *value)
 {
-    ngx_http_recovery_classed_t *classed = data;
+    ngx_http_recovery_ask_t *ask = data;
 
     ngx_str_t  text;
 
-    if (ngx_http_complex_value(classed->request,
-                               &classed->policy->subjects[subject], &text)
+    if (ngx_http_complex_value(ask->request, &ask->policy->subjects[subject],
+                               &text)
         != NGX_OK)
     {
         return -1;
@@ -533,16 +536,20 @@ ngx_http_recovery_ctx(ngx_http_request_t *r)
 }
 
 
-static ngx_http_recovery_ctx_t *
-ngx_http_recovery_ctx_create(ngx_http_request_t *r,
-    ngx_http_recovery_main_conf_t *rmcf)
+ngx_http_recovery_ctx_t *
+ngx_http_recovery_ctx_create(ngx_http_request_t *r)
 {
-    ngx_pool_cleanup_t       *cln;
-    ngx_http_recovery_ctx_t  *ctx;
+    ngx_pool_cleanup_t             *cln;
+    ngx_http_recovery_ctx_t        *ctx;
+    ngx_http_recovery_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recovery_module);
 
     cln = ngx_pool_cleanup_add(r->main->pool,
                                sizeof(ngx_http_recovery_ctx_t));
     if (cln == NULL) {
+        rcv_add(&rmcf->zone->undecided
+                    [NGX_HTTP_RECOVERY_UNDECIDED_NO_MEMORY], 1);
         return NULL;
     }
 
@@ -577,6 +584,30 @@ ngx_http_recovery_cleanup(void *data)
 
 
 void
+ngx_http_recovery_book(ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_uint_t                     i;
+    rcv_admit_at_t                 at;
+    ngx_http_recovery_decision_t  *decision;
+
+    for (i = 0; i < ctx->ndecisions; i++) {
+        decision = &ctx->decisions[i];
+
+        if (decision->outcome != RCV_OUTCOME_PASSED) {
+            continue;
+        }
+
+        at = ngx_http_recovery_at(ctx->main, decision->backend);
+
+        if (!rcv_admit_book(&at, &decision->ticket)) {
+            rcv_add(&ctx->main->zone->undecided
+                        [NGX_HTTP_RECOVERY_UNDECIDED_NO_SLOT], 1);
+        }
+    }
+}
+
+
+void
 ngx_http_recovery_release(ngx_http_recovery_ctx_t *ctx)
 {
     ngx_uint_t                     i;
@@ -589,4 +620,6 @@ ngx_http_recovery_release(ngx_http_recovery_ctx_t *ctx)
 
         rcv_admit_release(&at, &decision->ticket);
     }
+
+    ngx_http_recovery_rounds_release(ctx);
 }

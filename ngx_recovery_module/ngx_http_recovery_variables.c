@@ -1,8 +1,8 @@
 
 /*
  * $recovery_outcome, $recovery_reason, $recovery_class, $recovery_phase and
- * $recovery_backend.  Where a request stands on several backends they tell
- * of the one that turned it away, else of the first.
+ * $recovery_backend.  Where a request stands on several backends, or makes
+ * several attempts, they tell of what turned it away, else of the first.
  */
 
 #include "ngx_http_recovery.h"
@@ -131,11 +131,7 @@ static ngx_http_recovery_decision_t *
 ngx_http_recovery_told(ngx_http_recovery_ctx_t *ctx)
 {
     ngx_uint_t                     i;
-    ngx_http_recovery_decision_t  *decision;
-
-    if (ctx->ndecisions == 0) {
-        return NULL;
-    }
+    ngx_http_recovery_decision_t  *decision, *attempted;
 
     for (i = 0; i < ctx->ndecisions; i++) {
         decision = &ctx->decisions[i];
@@ -143,6 +139,14 @@ ngx_http_recovery_told(ngx_http_recovery_ctx_t *ctx)
         if (decision->outcome != RCV_OUTCOME_PASSED) {
             return decision;
         }
+    }
+
+    attempted = ngx_http_recovery_rounds_told(ctx);
+
+    if (ctx->ndecisions == 0
+        || (attempted != NULL && attempted->outcome != RCV_OUTCOME_PASSED))
+    {
+        return attempted;
     }
 
     return &ctx->decisions[0];

@@ -323,6 +323,17 @@ ngx_http_recovery_view_force(ngx_http_recovery_record_t *record,
 {
     uint64_t  until_ms;
 
+    if (ngx_http_recovery_view_text(pool, record->by, sizeof(record->by),
+                                    &view->by)
+        != NGX_OK
+        || ngx_http_recovery_view_text(pool, record->reason,
+                                       sizeof(record->reason),
+                                       &view->reason)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     view->forced = (state->force != RCV_FORCE_NONE
                     && state->force < RCV_FORCES);
 
@@ -339,16 +350,6 @@ ngx_http_recovery_view_force(ngx_http_recovery_record_t *record,
                          ? (rcv_since(until_ms, ngx_current_msec) + 999) / 1000
                          : NGX_HTTP_RECOVERY_UNKNOWN;
 
-    if (ngx_http_recovery_view_text(pool, record->by, sizeof(record->by),
-                                    &view->force_by)
-        != NGX_OK
-        || ngx_http_recovery_view_text(pool, record->reason,
-                                       sizeof(record->reason),
-                                       &view->force_reason)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
 
     return NGX_OK;
 }

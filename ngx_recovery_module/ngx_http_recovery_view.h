@@ -79,8 +79,9 @@ typedef struct {
     uint64_t             force;             /* rcv_force_t */
     uint64_t             force_ppm;
     uint64_t             force_left_s;
-    ngx_str_t            force_by;
-    ngx_str_t            force_reason;
+
+    ngx_str_t            by;                /* whose word the source has */
+    ngx_str_t            reason;
 
     uint64_t             results[RCV_RESULTS];
     uint64_t             latency[RCV_LATENCY_BUCKETS];  /* cumulative */

@@ -138,6 +138,22 @@ my @faults = (
     [main => 'recovery kv;', $HERE],
     [location => 'recovery $backend;', says('$backend')],
 
+    # recovery in upstream {}
+
+    [upstream => 'recovery;', $MISSING],
+    [upstream => 'recovery none;', qr/(?=.*unknown.*"none")(?=.*"kv")/],
+    [upstream => 'recovery kv none;', qr/unknown.*"none"/],
+    [upstream => 'recovery kv kv;', qr/"kv".*$TWICE|$TWICE.*"kv"/],
+    [upstream => 'recovery kv off;', qr/off/],
+    [upstream => "recovery kv;\nrecovery kv;", $TWICE],
+    [upstream => "recovery off;\nrecovery kv;", $TWICE],
+    [upstream => 'recovery $backend;', says('$backend')],
+    [upstream => 'recovery ' . join(' ', map { "b$_" } 1 .. 9) . ';',
+     qr/9 backends.*at most 8/],
+    [upstream => 'recovery_class low;', $HERE],
+    [upstream => 'recovery_cost 2;', $HERE],
+    [upstream => 'recovery_dry_run on;', $HERE],
+
     # recovery_class
 
     [location => 'recovery_class;', $MISSING],

@@ -134,6 +134,12 @@ EOF2
     [http => "server { listen 127.0.0.1:%%PORT_8082%%; recovery later; }\n"
              . 'recovery_backend later { }', 'a backend after its location'],
     [server => 'location /if { if ($arg_x) { recovery kv; } }'],
+    [upstream => 'recovery kv;'],
+    [upstream => 'recovery off;'],
+    [upstream => "recovery kv;\nkeepalive 4;\nleast_conn;"],
+    [upstream => "hash \$uri;\nzone u 64k;\nkeepalive 4;\nrecovery kv;"],
+    [http => "upstream u {\nserver 127.0.0.1:1;\nrecovery later kv;\n}\n"
+             . 'recovery_backend later { }', 'a backend after its upstream'],
     [http => 'recovery_class $arg_c;'],
     [server => 'recovery_class low;'],
     [location => 'recovery_class $http_a$uri;'],

@@ -14,6 +14,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use File::Glob qw(bsd_glob);
 use Test::More;
 
 use Test::Recovery;
@@ -23,7 +24,8 @@ my $t = Test::Recovery->new();
 my $root = $t->root();
 
 my @files = ('README.md',
-             map { s{^\Q$root/\E}{}r } sort glob "$root/docs/*.md");
+             map { s{^\Q$root/\E}{}r } sort { $a cmp $b }
+             bsd_glob("$root/docs/*.md"));
 my %doc = map { $_ => slurp($_) } @files;
 
 my $CORE = 'lua-free-policies';
@@ -402,7 +404,8 @@ sub files_missing {
 
     my $kinds = qr/\.(?:[cht]|pm|pl|sh|md|map|in|so)$/;
     my $dirs = join '|', map { quotemeta } grep { !/^\./ && -d "$root/$_" }
-                                           map { s{.*/}{}r } glob "$root/*";
+                                           map { s{.*/}{}r }
+                                           bsd_glob("$root/*");
 
     my @named = grep { m{^[\w.-]+(?:/[\w.-]+)*/?$}
                        && ($_ =~ $kinds || m{^(?:$dirs)/}) }
@@ -423,7 +426,7 @@ my %home = (
     (map { $_ => 'http' } qw(recovery_zone recovery_redis recovery_policy
                              recovery_backend recovery_log_level server map
                              geo log_format)),
-    location => 'server',
+    location => 'server', upstream => 'http',
 );
 
 

@@ -130,6 +130,7 @@ sub put {
     my ($fields) = @_;
 
     my @words = split ' ', $fields;
+    my @set;
 
     while (my ($name, $value) = splice @words, 0, 2) {
         if ($value eq '-') {
@@ -139,8 +140,12 @@ sub put {
 
         $value = '' if $value eq "''";
         $value = time() + $1 if $value =~ /^\+(\d+)$/;
-        $t->redis('HSET', $key, $name, $value);
+        push @set, $name, $value;
     }
+
+    # in one command: a poll between two would see a force without its end
+
+    $t->redis('HSET', $key, @set) if @set;
 
     $t->redis('PUBLISH', 'my:{x}:changed', 'kv');
 }

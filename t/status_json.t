@@ -16,7 +16,7 @@ use Test::More;
 use Test::Recovery;
 use Test::Recovery::Schema qw(status_problems json_type);
 
-my $t = Test::Recovery->new()->plan(64);
+my $t = Test::Recovery->new()->plan(65);
 my $b = $t->backend(8081);
 
 $t->redis_start();
@@ -147,6 +147,7 @@ is_deeply([status_problems($s)], [], 'down: the schema fits');
 $kv = $s->{backends}{kv};
 is($kv->{health}, 'down', 'down: health');
 is($kv->{health_source}, 'redis', 'down: source');
+is("$kv->{health_by}: $kv->{health_reason}", 'ops: test', 'down: whose word');
 is(json_type($kv->{health_age_ms}) =~ /integer|number/ ? 1 : 0, 1,
    'down: age of health');
 is($kv->{allowed_per_s}, 0, 'down: nothing is allowed');

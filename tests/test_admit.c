@@ -323,6 +323,46 @@ floor_has_no_spare_place(void **state)
 
 
 static void
+booked_when_the_work_begins(void **state)
+{
+    rcv_slot_t    *mine;
+    rcv_ticket_t   ticket, other;
+
+    (void) state;
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_RATE, 15, 1, 10 * UNIT);
+    mine = at.slot;
+
+    /* let in: looked at and paid for, but not in flight */
+
+    at.slot = NULL;
+    assert_int_equal(rcv_admit(&at, 1, UNIT, NOW, &ticket), RCV_REASON_NONE);
+    assert_int_equal(ticket.booked, 0);
+    assert_int_equal(ticket.charged, 1);
+    assert_int_equal(gate.in_flight, 0);
+
+    /* meanwhile somebody else has the place */
+
+    at.slot = mine;
+    assert_int_equal(rcv_admit(&at, 1, UNIT, NOW, &other), RCV_REASON_NONE);
+
+    assert_true(rcv_admit_book(&at, &ticket));
+    assert_int_equal(gate.in_flight, 2);
+    assert_true(rcv_admit_book(&at, &ticket));
+    assert_int_equal(gate.in_flight, 2);
+
+    rcv_admit_release(&at, &ticket);
+    rcv_admit_release(&at, &ticket);
+    rcv_admit_release(&at, &other);
+    assert_int_equal(gate.in_flight, 0);
+
+    at.slot = NULL;
+    assert_false(rcv_admit_book(&at, &ticket));
+    at.slot = mine;
+}
+
+
+static void
 release_once(void **state)
 {
     rcv_ticket_t  ticket;
@@ -518,6 +558,7 @@ main(void)
         TEST(rate_of_nothing_sheds_all),
         TEST(spare_place_is_the_first_class_s),
         TEST(floor_has_no_spare_place),
+        TEST(booked_when_the_work_begins),
         TEST(release_once),
         TEST(undo_gives_permit_and_cost),
         TEST(undo_in_another_rate),

@@ -6,7 +6,7 @@ package Test::Recovery::Config;
 #   bad($t, context => snippet, qr/what the message says/ [, label])
 #
 # Contexts: main, http, policy (inside recovery_policy p), backend (inside
-# recovery_backend b), server, location.  Around the snippet stands a
+# recovery_backend b), upstream, server, location.  Around the snippet stands a
 # configuration in which the policy "p" and the backend "kv" are known.
 
 use strict;
@@ -31,6 +31,10 @@ sub _conf {
     } elsif ($context eq 'backend') {
         $part{http} .= "\nrecovery_policy p {\n}"
                        . "\nrecovery_backend b {\n<<\n$snippet\n>>\n}";
+
+    } elsif ($context eq 'upstream') {
+        $part{http} .= "\nupstream u {\nserver 127.0.0.1:1;"
+                       . "\n<<\n$snippet\n>>\n}";
 
     } elsif ($context eq 'http') {
         $part{http} .= "\n<<\n$snippet\n>>";
