@@ -2,8 +2,13 @@
 #include "law.h"
 
 
-/* A backend in silence is given so long, or so many times its base. */
+/*
+ * A backend in silence is given so long, or so many times its base.  In full
+ * service longer: a pause of two seconds is no death, and taking it for one
+ * would make an outage of it.
+ */
 #define RCV_SILENCE_MS       1000
+#define RCV_SILENCE_FULL_MS  3000
 #define RCV_SILENCE_BASES    4
 
 /* Fewer that wait may be two reports that take their time. */
@@ -44,7 +49,10 @@ trip_silent(const rcv_control_t *control, const rcv_round_t *round,
     live = rcv_since(window->in_flight, control->stuck);
     silence_ms = (uint64_t) control->base_us * RCV_SILENCE_BASES / 1000;
 
-    return round->silent_ms > rcv_max(silence_ms, RCV_SILENCE_MS)
+    silence_ms = rcv_max(silence_ms, facts->full ? RCV_SILENCE_FULL_MS
+                                                 : RCV_SILENCE_MS);
+
+    return round->silent_ms > silence_ms
            && live >= RCV_SILENCE_IN_FLIGHT
            && (!facts->full || live > facts->healthy_in_flight);
 }
