@@ -62,8 +62,8 @@ allow_signal_ceiling_milli(const rcv_state_t *state)
 
 /* Wide: it is there for the backend that stops answering at all. */
 
-static uint32_t
-allow_guard(const rcv_state_t *state)
+uint32_t
+rcv_allow_guard(const rcv_state_t *state)
 {
     uint64_t  guard;
 
@@ -88,11 +88,11 @@ allow_share_in_flight(const rcv_state_t *state, uint32_t share_ppm,
     whole = state->healthy_in_flight;
 
     if (state->reference_milli != 0 || (whole == 0 && healthy_only)) {
-        return allow_guard(state);
+        return rcv_allow_guard(state);
     }
 
     if (whole == 0) {
-        whole = allow_guard(state);
+        whole = rcv_allow_guard(state);
     }
 
     limit = rcv_mul_div(whole, share_ppm, RCV_PPM);
@@ -142,7 +142,9 @@ allow_floor(const rcv_state_t *state, const rcv_policy_t *policy,
     allow_lower(allowance, rcv_allow_floor_milli(state, policy), reason);
 
     allowance->burst_milli = RCV_MILLI;
-    allowance->word.in_flight_limit = RCV_PROBE_IN_FLIGHT;
+    allowance->word.in_flight_limit =
+        (uint32_t) rcv_min((uint64_t) state->control.stuck
+                           + RCV_PROBE_IN_FLIGHT, RCV_IN_FLIGHT_MAX);
     allowance->word.class_max = state->class_max;
 }
 
@@ -155,6 +157,12 @@ allow_down(const rcv_state_t *state, const rcv_policy_t *policy,
 
     reason = (state->lost && policy->lost_mode == RCV_LOST_SHED)
              ? RCV_REASON_SIGNAL_LOST : RCV_REASON_DOWN;
+
+    if (state->dead) {
+        /* nobody else would tell us that it is back */
+        allow_floor(state, policy, reason, allowance);
+        return;
+    }
 
     switch (policy->down_mode) {
 
@@ -193,6 +201,19 @@ allow_ramping(const rcv_state_t *state, const rcv_policy_t *policy,
 }
 
 
+/* In full service the controller counts only once it has had to cut. */
+
+static void
+allow_steer(const rcv_state_t *state, rcv_allowance_t *allowance)
+{
+    if (state->control.mode != RCV_MODE_WIDE) {
+        allowance->word.in_flight_limit =
+            (uint32_t) rcv_min(allowance->word.in_flight_limit,
+                               state->control.in_flight_limit);
+    }
+}
+
+
 static void
 allow_phase(const rcv_state_t *state, const rcv_policy_t *policy,
     rcv_allowance_t *allowance)
@@ -218,9 +239,11 @@ allow_phase(const rcv_state_t *state, const rcv_policy_t *policy,
     case RCV_PHASE_DEGRADED:
         allowance->word.in_flight_limit =
             allow_share_in_flight(state, health_ppm, 1);
+        allow_steer(state, allowance);
         break;
 
-    default:
+    default: /* RCV_PHASE_UP, RCV_PHASE_VERIFYING */
+        allow_steer(state, allowance);
         break;
     }
 
@@ -274,7 +297,7 @@ rcv_allow(const rcv_state_t *state, const rcv_policy_t *policy,
     allowance->word.reason = RCV_REASON_NONE;
     allowance->word.class_max = policy->nclasses - 1;
     allowance->word.epoch = state->epoch;
-    allowance->word.in_flight_limit = allow_guard(state);
+    allowance->word.in_flight_limit = rcv_allow_guard(state);
     allowance->rate_milli = RCV_UNLIMITED;
     allowance->burst_milli = 0;
 

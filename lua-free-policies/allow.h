@@ -33,6 +33,9 @@ uint64_t rcv_allow_floor_milli(const rcv_state_t *state,
 /* How far health lets the level go: RCV_PPM unless degraded. */
 uint32_t rcv_allow_health_ppm(const rcv_state_t *state);
 
+/* The in-flight guard of full service. */
+uint32_t rcv_allow_guard(const rcv_state_t *state);
+
 /* Is nothing let in, by order? */
 int rcv_allow_shut(const rcv_state_t *state);
 

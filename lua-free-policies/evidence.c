@@ -96,6 +96,53 @@ turn_ramp_why(rcv_turn_t *turn, uint32_t level_before_ppm)
 
 
 static void
+turn_control(rcv_turn_t *turn)
+{
+    uint32_t      cut_from_milli, background_ppm;
+    rcv_state_t  *state;
+
+    state = turn->state;
+    cut_from_milli = state->control.cut_from_milli;
+    background_ppm = state->control.background_ppm;
+
+    turn->verdict = rcv_control_tick(&state->control, turn->round,
+                                     turn->policy, &turn->facts,
+                                     turn->window);
+
+    if (cut_from_milli == 0 && state->control.cut_from_milli != 0) {
+        rcv_state_why(state, RCV_WHY_CUT, turn->now_ms);
+
+    } else if (cut_from_milli != 0 && state->control.cut_from_milli == 0
+               && state->control.background_ppm > background_ppm)
+    {
+        rcv_state_why(state, RCV_WHY_CUT_UNDONE, turn->now_ms);
+    }
+}
+
+
+/*
+ * Full service: the brakes are armed, and only they.  The level is the
+ * phase's.
+ */
+
+static void
+turn_full(rcv_turn_t *turn)
+{
+    uint32_t      level_ppm;
+    rcv_state_t  *state;
+
+    state = turn->state;
+    level_ppm = state->control.level_ppm;
+
+    if (turn->policy->feedback && state->force == RCV_FORCE_NONE) {
+        turn_control(turn);
+    }
+
+    state->control.level_ppm = level_ppm;
+}
+
+
+static void
 turn_ramp(rcv_turn_t *turn)
 {
     uint32_t      level_ppm;
@@ -104,10 +151,11 @@ turn_ramp(rcv_turn_t *turn)
     state = turn->state;
     level_ppm = state->control.level_ppm;
 
-    turn->verdict = rcv_control_tick(&state->control, turn->policy,
-                                     &turn->facts, turn->window);
+    turn_control(turn);
 
-    if (turn->verdict == RCV_VERDICT_RELAPSE) {
+    if (turn->verdict == RCV_VERDICT_RELAPSE
+        || turn->verdict == RCV_VERDICT_DEAD)
+    {
         return;
     }
 
@@ -148,9 +196,25 @@ rcv_turn_evidence(rcv_turn_t *turn)
         state->control.level_ppm =
             (uint32_t) rcv_min(state->control.level_ppm,
                                rcv_allow_health_ppm(state));
+        turn_full(turn);
+        break;
+
+    case RCV_PHASE_UP:
+        turn_full(turn);
+        break;
+
+    case RCV_PHASE_DOWN:
+
+        rcv_control_floor(&state->control, turn->round, turn->window);
+
+        if (state->dead) {
+            turn_probes(turn);
+        }
+
         break;
 
     case RCV_PHASE_PROBING:
+        rcv_control_floor(&state->control, turn->round, turn->window);
         turn_probes(turn);
         break;
 
@@ -159,6 +223,7 @@ rcv_turn_evidence(rcv_turn_t *turn)
         break;
 
     case RCV_PHASE_VERIFYING:
+        turn_full(turn);
 
         if (!turn->facts.hold) {
             state->verified_ms =

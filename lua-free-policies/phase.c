@@ -35,6 +35,11 @@ phase_health_why(const rcv_phase_facts_t *facts)
 static rcv_phase_t
 phase_next_full(const rcv_phase_facts_t *facts, rcv_why_t *why)
 {
+    if (facts->dead) {
+        *why = RCV_WHY_DEAD;
+        return RCV_PHASE_DOWN;
+    }
+
     if (facts->health == RCV_HEALTH_DEGRADED) {
         *why = phase_health_why(facts);
         return RCV_PHASE_DEGRADED;
@@ -57,6 +62,11 @@ phase_next_full(const rcv_phase_facts_t *facts, rcv_why_t *why)
 static rcv_phase_t
 phase_next_degraded(const rcv_phase_facts_t *facts, rcv_why_t *why)
 {
+    if (facts->dead) {
+        *why = RCV_WHY_DEAD;
+        return RCV_PHASE_DOWN;
+    }
+
     if (facts->health == RCV_HEALTH_UP
         || facts->health == RCV_HEALTH_RECOVERING
         || facts->less_degraded)
@@ -72,6 +82,16 @@ phase_next_degraded(const rcv_phase_facts_t *facts, rcv_why_t *why)
 static rcv_phase_t
 phase_next_down(const rcv_phase_facts_t *facts, rcv_why_t *why)
 {
+    if (facts->found_dead && !facts->recovering) {
+
+        if (facts->alive) {
+            *why = RCV_WHY_ALIVE;
+            return RCV_PHASE_PROBING;
+        }
+
+        return RCV_PHASE_DOWN;
+    }
+
     if (facts->health == RCV_HEALTH_NONE) {
         return RCV_PHASE_DOWN;
     }

@@ -36,6 +36,9 @@ typedef struct {
     unsigned             less_degraded; /* than what is let in */
     unsigned             probes_ok;
     unsigned             relapse;
+    unsigned             dead;          /* by what it answers, or not */
+    unsigned             found_dead;    /* that is why it is down */
+    unsigned             alive;         /* ... and a probe has succeeded */
     unsigned             ramp_done;
     unsigned             verified;
 } rcv_phase_facts_t;

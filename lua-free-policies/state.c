@@ -28,7 +28,11 @@ const char *const  rcv_why_texts[RCV_WHYS] = {
     "the ramp is done; brakes stay armed while this is verified",
     "verified; full service",
     "an operator's force is in effect",
-    "the operator's force has ended"
+    "the operator's force has ended",
+    "the backend answers no more, whatever the source says; it is probed",
+    "a probe of the dead backend succeeded",
+    "requests fail as load grows; the limit in flight is cut",
+    "the cut did not help and is undone: load is not what makes them fail"
 };
 
 

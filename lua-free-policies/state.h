@@ -35,6 +35,10 @@ typedef enum {
     RCV_WHY_VERIFIED,
     RCV_WHY_FORCED,
     RCV_WHY_FORCE_ENDED,
+    RCV_WHY_DEAD,
+    RCV_WHY_ALIVE,
+    RCV_WHY_CUT,
+    RCV_WHY_CUT_UNDONE,
     RCV_WHYS
 } rcv_why_t;
 
@@ -59,7 +63,34 @@ typedef struct {
     uint32_t             ok;            /* recent evidence, see controller.c */
     uint32_t             bad;
     uint32_t             idle_ms;       /* since work was last delivered */
+
+    /* what steers: the number in flight; see law.h */
+    uint32_t             limit_milli;   /* thousandths; the law's own */
+    uint32_t             base_us;       /* latency without a queue; 0: new */
+    uint32_t             latency_us;    /* smoothed */
+    uint32_t             high_micro;    /* delivered per ms in the high ... */
+    uint32_t             low_micro;     /* ... and the low half of the wave */
+    uint32_t             cut_from_milli;    /* a cut on trial; 0: none */
+    uint32_t             cut_ok_milli;  /* delivered a second before it */
+    uint32_t             cut_bad_ppm;   /* failed before it */
+    uint32_t             dip_from_milli;    /* where latency began to cut */
+    uint32_t             dip_us;        /* ... and what it was */
+    uint32_t             background_ppm;    /* fails whatever the load */
+    uint32_t             failed_milli;  /* limit of the last relapse; 0 */
+    uint32_t             stuck;         /* in flight since before it broke */
+    uint16_t             wait_ms;       /* for the last move to be felt */
+    uint16_t             carry_milli;   /* of the limit's fraction */
+    uint8_t              mode;          /* rcv_mode_t */
+    uint8_t              dip_low;       /* so low that it will show */
+    uint8_t              unused[2];
 } rcv_control_t;
+
+
+typedef enum {
+    RCV_MODE_WIDE = 0,                  /* the guard alone; base is learned */
+    RCV_MODE_SLOW_START,
+    RCV_MODE_STEER
+} rcv_mode_t;
 
 
 typedef struct {
@@ -113,6 +144,7 @@ typedef struct {
     uint8_t              class_max;     /* probing: last class let in */
     uint8_t              bound;         /* rcv_reason_t of the bucket */
     uint8_t              quiet;         /* see rcv_state_quiet() */
+    uint8_t              dead;          /* down because we found it so */
 } rcv_state_t;
 
 #define RCV_PPM_UNKNOWN  UINT32_MAX
@@ -126,7 +158,7 @@ typedef struct {
 /* No tick counts for more time than this: a stopped leader does not leap. */
 #define RCV_PROGRESS_MAX_MS    1000
 
-_Static_assert(sizeof(rcv_state_t) <= 320, "1,000 backends fit in 2 MB");
+_Static_assert(sizeof(rcv_state_t) <= 376, "1,000 backends fit in 2 MB");
 
 
 /* Sets "why" and when, if it is another one. */

@@ -9,6 +9,10 @@
 
 #define RCV_EPOCH_MASK  0xffffu
 
+/* More than one failure in so many, or so many in flight, is not quiet. */
+#define RCV_RESTLESS_PART       50
+#define RCV_RESTLESS_IN_FLIGHT  10
+
 
 void
 rcv_state_init(rcv_state_t *state, const rcv_policy_t *policy,
@@ -79,7 +83,12 @@ rcv_turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why,
     state->why_ms = turn->now_ms;
     state->good_row = 0;
     state->verified_ms = 0;
-    state->control = (rcv_control_t) { .idle_ms = UINT32_MAX };
+    state->dead = (to == RCV_PHASE_DOWN && why == RCV_WHY_DEAD);
+
+    rcv_control_leave(&state->control, from, to, turn->window->in_flight);
+    *turn->round = (rcv_round_t) { 0 };
+    turn->facts.full = (to == RCV_PHASE_UP || to == RCV_PHASE_VERIFYING
+                        || to == RCV_PHASE_DEGRADED);
 
     switch (to) {
 
@@ -122,6 +131,11 @@ turn_hear(rcv_turn_t *turn)
     turn->lost = (!was_lost && turn->effective.lost);
     turn->back = (was_lost && !turn->effective.lost);
 
+    if (turn->effective.health == RCV_HEALTH_DOWN) {
+        /* from here on the source knows when it is back */
+        state->dead = 0;
+    }
+
     if (state->health != turn->effective.health) {
         state->health = (uint8_t) turn->effective.health;
         state->health_since_ms = turn->now_ms;
@@ -146,6 +160,12 @@ turn_facts(rcv_turn_t *turn)
     turn->facts.ceiling_ppm = (state->health == RCV_HEALTH_DEGRADED)
                               ? rcv_allow_health_ppm(state)
                               : RCV_LEVEL_MAX_PPM;
+    turn->facts.now_ms = turn->now_ms;
+    turn->facts.full = (state->phase == RCV_PHASE_UP
+                        || state->phase == RCV_PHASE_VERIFYING
+                        || state->phase == RCV_PHASE_DEGRADED);
+    turn->facts.verified = (state->phase == RCV_PHASE_UP);
+    turn->facts.guard = rcv_allow_guard(state);
 }
 
 
@@ -191,7 +211,11 @@ turn_phase(rcv_turn_t *turn)
                               > state->control.level_ppm);
     facts.probes_ok = (state->good_row >= RCV_PROBES_IN_A_ROW
                        && !turn->facts.hold);
-    facts.relapse = (turn->verdict == RCV_VERDICT_RELAPSE);
+    facts.relapse = (turn->verdict == RCV_VERDICT_RELAPSE
+                     || turn->verdict == RCV_VERDICT_DEAD);
+    facts.dead = (turn->verdict == RCV_VERDICT_DEAD);
+    facts.found_dead = state->dead;
+    facts.alive = (state->dead && state->good_row != 0);
     facts.ramp_done = (state->good_row >= RCV_GOOD_TICKS);
     facts.verified = (state->verified_ms >= turn->policy->ramp.verify_ms
                       && !turn->entered && !turn->facts.hold);
@@ -248,6 +272,25 @@ turn_forecast(rcv_turn_t *turn)
 }
 
 
+/* Signs that this may be the beginning of something. */
+
+static int
+turn_restless(const rcv_turn_t *turn)
+{
+    const rcv_state_t  *state;
+
+    state = turn->state;
+
+    return state->control.mode != RCV_MODE_WIDE
+           || turn->round->silent_ms != 0
+           || turn->window->gone + rcv_window_bad(turn->window)
+              > turn->window->results[RCV_RESULT_OK] / RCV_RESTLESS_PART
+           || turn->window->in_flight
+              > rcv_max((uint64_t) state->healthy_in_flight * 2,
+                        RCV_RESTLESS_IN_FLIGHT);
+}
+
+
 static void
 turn_publish(rcv_turn_t *turn)
 {
@@ -275,14 +318,15 @@ turn_publish(rcv_turn_t *turn)
 
     out->quiet = (state->phase == RCV_PHASE_UP
                   && state->force == RCV_FORCE_NONE
-                  && rcv_window_shed(turn->window) == 0);
+                  && rcv_window_shed(turn->window) == 0
+                  && !turn_restless(turn));
 
     state->quiet = (uint8_t) out->quiet;
 }
 
 
 void
-rcv_tick(rcv_state_t *state, const rcv_policy_t *policy,
+rcv_tick(rcv_state_t *state, rcv_round_t *round, const rcv_policy_t *policy,
     const rcv_limits_t *limits, const rcv_source_t *source,
     const rcv_window_t *window, uint64_t now_ms, rcv_tick_t *out)
 {
@@ -295,6 +339,7 @@ rcv_tick(rcv_state_t *state, const rcv_policy_t *policy,
     turn.policy = policy;
     turn.limits = limits;
     turn.window = window;
+    turn.round = round;
     turn.out = out;
     turn.now_ms = now_ms;
     turn.dt_ms = rcv_min(window->dt_ms, RCV_PROGRESS_MAX_MS);

@@ -53,9 +53,11 @@ void rcv_state_init(rcv_state_t *state, const rcv_policy_t *policy,
 /*
  * state->signal is up to date (rcv_signal_update); source tells how fresh it
  * is.  now_ms may stand still or run back a little; never trusts it alone
- * for more than one tick of progress.
+ * for more than one tick of progress.  The round is the leader's own, kept
+ * from tick to tick; zeros begin a new one.
  */
-void rcv_tick(rcv_state_t *state, const rcv_policy_t *policy,
+void rcv_tick(rcv_state_t *state, rcv_round_t *round,
+    const rcv_policy_t *policy,
     const rcv_limits_t *limits, const rcv_source_t *source,
     const rcv_window_t *window, uint64_t now_ms, rcv_tick_t *out);
 

@@ -17,6 +17,7 @@ typedef struct {
     const rcv_policy_t  *policy;
     const rcv_limits_t  *limits;
     const rcv_window_t  *window;
+    rcv_round_t         *round;
     rcv_tick_t          *out;
 
     uint64_t             now_ms;

@@ -23,16 +23,43 @@ typedef struct {
     uint64_t             passed[RCV_CLASSES_MAX];
     uint64_t             shed[RCV_CLASSES_MAX];     /* dry run included */
     uint64_t             shed_rate;     /* of them by rate or in_flight */
+    uint64_t             shed_in_flight;    /* of these by in_flight */
     uint64_t             cost_milli;    /* of what passed */
 
     /* results of requests admitted in this phase only */
     uint64_t             results[RCV_RESULTS];
+    uint64_t             overload;      /* of the errors: 502, 503, 504 */
+    uint64_t             gone;          /* clients who left unanswered */
+    uint64_t             work_us;       /* latencies of ok and gone */
 
     uint64_t             latency[RCV_LATENCY_BUCKETS];
     uint64_t             latency_sum_us;
 
     uint32_t             in_flight;
 } rcv_window_t;
+
+
+/*
+ * A round of the controller: ticks added up until there is enough to judge
+ * by.  The leader's own: a new leader begins with an empty one.
+ */
+
+typedef struct {
+    uint64_t             dt_ms;
+    uint64_t             ok;
+    uint64_t             bad;           /* errors, timeouts, and gone */
+    uint64_t             overload;      /* of the bad: all but a plain 500 */
+    uint64_t             works;         /* how many work_us is of */
+    uint64_t             work_us;
+    uint64_t             shed;          /* by in_flight */
+    uint64_t             busy_ms;       /* in flight times time */
+    uint64_t             in_flight_max;
+    uint64_t             gone;          /* in "bad" */
+
+    /* these go on from round to round */
+    uint64_t             bad_row;       /* failures without a success */
+    uint64_t             silent_ms;     /* work there, and nothing came back */
+} rcv_round_t;
 
 
 unsigned rcv_latency_bucket(uint64_t latency_ms);

@@ -359,9 +359,16 @@ void ngx_http_recovery_leave(ngx_http_request_t *r);
 /* In times of ngx_http_upstream_state_t: it did not come to that. */
 #define NGX_HTTP_RECOVERY_NO_TIME  ((ngx_msec_t) -1)
 
+/* Beside the results of the core: an error by load, a client that left. */
+#define NGX_HTTP_RECOVERY_OVERLOAD  RCV_RESULTS
+#define NGX_HTTP_RECOVERY_GONE      (RCV_RESULTS + 1)
+
+/* RCV_RESULT_ERROR or _OVERLOAD: the error that a status says. */
+ngx_uint_t ngx_http_recovery_error_of(ngx_uint_t status);
+
 /* One result of one attempt, for one backend. */
 void ngx_http_recovery_result_add(ngx_http_recovery_decision_t *decision,
-    rcv_result_t result, ngx_msec_t latency_ms);
+    ngx_uint_t result, ngx_msec_t latency_ms);
 
 /* Notes a subrequest whose attempts count as the main request's. */
 void ngx_http_recovery_subrequest(ngx_http_request_t *r,

@@ -29,6 +29,11 @@ typedef struct {
     uint64_t                        latency_sum_us;
     uint64_t                        logged[RCV_REASONS];
     uint32_t                        bad[RCV_FIELDS];    /* hash; 0: good */
+    uint32_t                        overload;
+    uint32_t                        gone;
+    uint64_t                        work_us;
+    uint64_t                        shed_in_flight;
+    rcv_round_t                     round;      /* of the controller */
     unsigned                        quiet:1;
 } ngx_http_recovery_seen_t;
 

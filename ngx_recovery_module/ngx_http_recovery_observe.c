@@ -31,7 +31,10 @@ static void ngx_http_recovery_own_status(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
 static void ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx,
     ngx_array_t *backends, ngx_http_recovery_round_t *round,
-    rcv_result_t result, ngx_msec_t latency_ms);
+    ngx_uint_t result, ngx_msec_t latency_ms);
+static void ngx_http_recovery_evidence_add(
+    ngx_http_recovery_record_t *record, ngx_uint_t result,
+    ngx_msec_t latency_ms);
 static ngx_uint_t ngx_http_recovery_concerns(
     ngx_http_recovery_decision_t *decision, ngx_array_t *backends);
 
@@ -181,7 +184,7 @@ ngx_http_recovery_walk(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
             latency_ms = 0;
         }
 
-        ngx_http_recovery_count(ctx, backends, round, (rcv_result_t) result,
+        ngx_http_recovery_count(ctx, backends, round, (ngx_uint_t) result,
                                 latency_ms);
     }
 
@@ -195,10 +198,16 @@ static ngx_int_t
 ngx_http_recovery_result(ngx_http_request_t *r,
     ngx_http_upstream_state_t *state)
 {
-    if (state->peer == NULL || state->status == 0
+    if (state->peer == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (state->status == 0
         || state->status == NGX_HTTP_CLIENT_CLOSED_REQUEST)
     {
-        return NGX_DECLINED;
+        return (r->main->headers_out.status == NGX_HTTP_CLIENT_CLOSED_REQUEST
+                && state->header_time == NGX_HTTP_RECOVERY_NO_TIME)
+               ? NGX_HTTP_RECOVERY_GONE : NGX_DECLINED;
     }
 
     if (state->status < NGX_HTTP_INTERNAL_SERVER_ERROR) {
@@ -214,9 +223,20 @@ ngx_http_recovery_result(ngx_http_request_t *r,
         if (ngx_http_recovery_nobody_asked(r, state)) {
             return NGX_DECLINED;
         }
+
+        return NGX_HTTP_RECOVERY_OVERLOAD;
     }
 
-    return RCV_RESULT_ERROR;
+    return ngx_http_recovery_error_of(state->status);
+}
+
+
+ngx_uint_t
+ngx_http_recovery_error_of(ngx_uint_t status)
+{
+    return (status >= NGX_HTTP_BAD_GATEWAY
+            && status <= NGX_HTTP_GATEWAY_TIME_OUT)
+           ? NGX_HTTP_RECOVERY_OVERLOAD : RCV_RESULT_ERROR;
 }
 
 
@@ -310,7 +330,7 @@ ngx_http_recovery_own_status(ngx_http_request_t *r,
 
 static void
 ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends,
-    ngx_http_recovery_round_t *round, rcv_result_t result,
+    ngx_http_recovery_round_t *round, ngx_uint_t result,
     ngx_msec_t latency_ms)
 {
     ngx_uint_t                     i;
@@ -335,23 +355,56 @@ ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends,
 
 void
 ngx_http_recovery_result_add(ngx_http_recovery_decision_t *decision,
-    rcv_result_t result, ngx_msec_t latency_ms)
+    ngx_uint_t result, ngx_msec_t latency_ms)
 {
     uint64_t                     word;
     ngx_http_recovery_record_t  *record;
 
     record = decision->backend->record;
 
-    rcv_add(&record->results[result], 1);
-    rcv_add(&record->latency[rcv_latency_bucket(latency_ms)], 1);
-    rcv_add(&record->latency_sum_us, (uint64_t) latency_ms * 1000);
+    if (result != NGX_HTTP_RECOVERY_GONE) {
+        rcv_add(&record->results[result == NGX_HTTP_RECOVERY_OVERLOAD
+                                 ? RCV_RESULT_ERROR : result], 1);
+        rcv_add(&record->latency[rcv_latency_bucket(latency_ms)], 1);
+        rcv_add(&record->latency_sum_us, (uint64_t) latency_ms * 1000);
+    }
 
     /* what an earlier phase let in says nothing of this one */
 
     word = rcv_load(&record->gate.word);
 
     if (rcv_gate_unpack(word).epoch == decision->ticket.epoch) {
+        ngx_http_recovery_evidence_add(record, result, latency_ms);
+    }
+}
+
+
+/* For the controller: what came of it, and how long the good ones took. */
+
+static void
+ngx_http_recovery_evidence_add(ngx_http_recovery_record_t *record,
+    ngx_uint_t result, ngx_msec_t latency_ms)
+{
+    switch (result) {
+
+    case NGX_HTTP_RECOVERY_GONE:
+        rcv_add(&record->gone, 1);
+        rcv_add(&record->work_us, (uint64_t) latency_ms * 1000);
+        break;
+
+    case NGX_HTTP_RECOVERY_OVERLOAD:
+        rcv_add(&record->overload, 1);
+        rcv_add(&record->evidence[RCV_RESULT_ERROR], 1);
+        break;
+
+    case RCV_RESULT_OK:
+        rcv_add(&record->work_us, (uint64_t) latency_ms * 1000);
+        rcv_add(&record->evidence[RCV_RESULT_OK], 1);
+        break;
+
+    default:
         rcv_add(&record->evidence[result], 1);
+        break;
     }
 }
 

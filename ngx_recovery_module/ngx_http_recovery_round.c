@@ -86,14 +86,15 @@ ngx_http_recovery_round_result(ngx_http_recovery_round_t *round,
         /* ended by the client, or by a fault of our own */
 
         if (!(state & NGX_PEER_FAILED)) {
-            return NGX_DECLINED;
+            return (round->rc == NGX_HTTP_CLIENT_CLOSED_REQUEST)
+                   ? NGX_HTTP_RECOVERY_GONE : NGX_DECLINED;
         }
 
-        return timedout ? RCV_RESULT_TIMEOUT : RCV_RESULT_ERROR;
+        return timedout ? RCV_RESULT_TIMEOUT : NGX_HTTP_RECOVERY_OVERLOAD;
     }
 
     if (us->status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
-        return RCV_RESULT_ERROR;
+        return ngx_http_recovery_error_of(us->status);
     }
 
     /* the body was cut short, which the status does not show */
@@ -128,7 +129,7 @@ ngx_http_recovery_round_count(ngx_http_recovery_round_t *round,
 
     for (i = 0; i < round->ncharges; i++) {
         ngx_http_recovery_result_add(&round->charges[i].decision,
-                                     (rcv_result_t) result, latency_ms);
+                                     (ngx_uint_t) result, latency_ms);
     }
 }
 

@@ -14,6 +14,7 @@ static void ngx_http_recovery_source_age(ngx_http_recovery_main_conf_t *rmcf,
 static void ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_seen_t *seen, rcv_window_t *window, uint64_t now);
 static uint64_t ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen);
+static uint32_t ngx_http_recovery_delta32(uint32_t *counter, uint32_t *seen);
 static void ngx_http_recovery_changes(ngx_http_recovery_backend_t *backend,
     const rcv_tick_t *tick, ngx_http_recovery_by_t by);
 static uint64_t ngx_http_recovery_shed_total(
@@ -113,8 +114,8 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
 
     ngx_http_recovery_aggregate(backend, seen, &window, now);
 
-    rcv_tick(&state, backend->policy->core, &backend->limits, &source,
-             &window, now, &tick);
+    rcv_tick(&state, &seen->round, backend->policy->core, &backend->limits,
+             &source, &window, now, &tick);
 
     if (ngx_http_recovery_state_write(backend->record, version, &state)
         != NGX_OK)
@@ -167,13 +168,14 @@ static void
 ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_seen_t *seen, rcv_window_t *window, uint64_t now)
 {
-    uint64_t                     shed, dry_run, rate;
+    uint64_t                     shed, dry_run, rate, in_flight;
     ngx_uint_t                   i, j;
     ngx_http_recovery_class_t   *class;
     ngx_http_recovery_record_t  *record;
 
     record = backend->record;
     rate = 0;
+    in_flight = 0;
 
     ngx_memzero(window, sizeof(rcv_window_t));
 
@@ -192,6 +194,7 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
         shed += dry_run;
         rate += dry_run + rcv_load(&class->shed[RCV_REASON_RATE])
                 + rcv_load(&class->shed[RCV_REASON_IN_FLIGHT]);
+        in_flight += rcv_load(&class->shed[RCV_REASON_IN_FLIGHT]);
 
         window->shed[i] = ngx_http_recovery_delta(&shed, &seen->shed[i]);
         window->passed[i] = ngx_http_recovery_delta(&class->passed,
@@ -200,6 +203,8 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     }
 
     window->shed_rate = ngx_http_recovery_delta(&rate, &seen->shed_rate);
+    window->shed_in_flight = ngx_http_recovery_delta(&in_flight,
+                                                     &seen->shed_in_flight);
     window->cost_milli = ngx_http_recovery_delta(&record->cost_milli,
                                                  &seen->cost_milli);
 
@@ -207,6 +212,12 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
         window->results[i] = ngx_http_recovery_delta(&record->evidence[i],
                                                      &seen->results[i]);
     }
+
+    window->overload = ngx_http_recovery_delta32(&record->overload,
+                                                 &seen->overload);
+    window->gone = ngx_http_recovery_delta32(&record->gone, &seen->gone);
+    window->work_us = ngx_http_recovery_delta(&record->work_us,
+                                              &seen->work_us);
 
     for (i = 0; i < RCV_LATENCY_BUCKETS; i++) {
         window->latency[i] = ngx_http_recovery_delta(&record->latency[i],
@@ -226,6 +237,19 @@ ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen)
 
     now = rcv_load(counter);
     delta = rcv_since(now, *seen);
+    *seen = now;
+
+    return delta;
+}
+
+
+static uint32_t
+ngx_http_recovery_delta32(uint32_t *counter, uint32_t *seen)
+{
+    uint32_t  now, delta;
+
+    now = rcv_load(counter);
+    delta = now - *seen;
     *seen = now;
 
     return delta;

@@ -528,6 +528,7 @@ ngx_http_recovery_record_init(ngx_http_recovery_main_conf_t *rmcf,
 {
     uint64_t      now;
     rcv_tick_t    tick;
+    rcv_round_t   round;
     rcv_policy_t  *policy;
     rcv_source_t   source;
     rcv_window_t   window;
@@ -537,11 +538,12 @@ ngx_http_recovery_record_init(ngx_http_recovery_main_conf_t *rmcf,
 
     ngx_memzero(&source, sizeof(rcv_source_t));
     ngx_memzero(&window, sizeof(rcv_window_t));
+    ngx_memzero(&round, sizeof(rcv_round_t));
     source.configured = (rmcf->redis != NULL);
 
     rcv_state_init(&record->state[0], policy, &backend->limits, now);
-    rcv_tick(&record->state[0], policy, &backend->limits, &source, &window,
-             now, &tick);
+    rcv_tick(&record->state[0], &round, policy, &backend->limits, &source,
+             &window, now, &tick);
 
     ngx_http_recovery_allowance_publish(record, &tick, now);
 

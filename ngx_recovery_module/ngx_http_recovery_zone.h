@@ -49,7 +49,7 @@
 #define RCV_LINE                      64    /* bytes of a cache line */
 
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
-#define NGX_HTTP_RECOVERY_LAYOUT      1
+#define NGX_HTTP_RECOVERY_LAYOUT      2
 
 #define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16
@@ -157,6 +157,9 @@ typedef struct {
     /* counters, written by every worker */
     uint64_t                 results[RCV_RESULTS];      /* all attempts */
     uint64_t                 evidence[RCV_RESULTS];     /* of this phase */
+    uint32_t                 overload;      /* of its errors; may wrap */
+    uint32_t                 gone;          /* who left, in this phase */
+    uint64_t                 work_us;       /* latencies of its ok and gone */
     uint64_t                 cost_milli;                /* of what passed */
     uint64_t                 latency[RCV_LATENCY_BUCKETS];
     uint64_t                 latency_sum_us;

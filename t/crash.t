@@ -39,7 +39,7 @@ http {
     %%TEST_GLOBALS_HTTP%%
 
     recovery_redis    redis://127.0.0.1:%%PORT_6379%% poll=200ms;
-    recovery_policy   p { match critical $uri ~ ^/critical; }
+    recovery_policy   p { feedback off; match critical $uri ~ ^/critical; }
     recovery_backend  kv { policy p; initial probing; }
 
     server {

@@ -40,7 +40,8 @@ http {
     %%TEST_GLOBALS_HTTP%%
 
     recovery_redis    redis://127.0.0.1:%%PORT_6379%%;
-    recovery_backend  kv { }
+    recovery_policy   plain { feedback off; }
+    recovery_backend  kv { policy plain; }
     recovery_backend  d1 { quota 10r/m; }
 
     server {

@@ -81,8 +81,10 @@ events {
 http {
     %%TEST_GLOBALS_HTTP%%
 
-    recovery_backend kv { }
-    recovery_backend d1 { }
+    # failures in a row are what is looked at here
+    recovery_policy blind { feedback off; }
+    recovery_backend kv { policy blind; }
+    recovery_backend d1 { policy blind; }
 
     proxy_cache_path    %%TESTDIR%%/cache keys_zone=c:1m;
     proxy_read_timeout  300ms;

@@ -184,7 +184,8 @@ cmp_ok(scalar @ramping, '>', 5, 'ramping takes time');
 cmp_ok($ramping[0]{allowed_per_s}, '<', 200, 'ramping: begins low');
 is(falls('allowed_per_s', @ramping), 0, 'ramping: what is allowed never falls');
 is(falls('level', @ramping), 0, 'ramping: nor does the level');
-is(falls('in_flight_limit', @ramping), 0, 'ramping: nor the places');
+cmp_ok($ramping[-1]{in_flight_limit}, '>', $ramping[0]{in_flight_limit},
+       'ramping: and the places are more');
 is($ramping[-1]{level}, 1, 'ramping: it ends at the top');
 cmp_ok($ramping[-1]{allowed_per_s}, '>=', 1000, 'ramping: all is allowed');
 

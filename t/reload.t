@@ -40,8 +40,10 @@ http {
 
     recovery_redis  redis://127.0.0.1:%%PORT_6379%% poll=500ms;
 
-    recovery_policy fast { ramp from=10% double=100ms verify=1h; }
-    recovery_policy slow { ramp from=10% double=1s verify=1s; }
+    recovery_policy fast { ramp from=10% double=100ms verify=1h;
+                           feedback off; }
+    recovery_policy slow { ramp from=10% double=1s verify=1s;
+                           feedback off; }
 
     recovery_backend  up        { policy slow; capacity 100r/s; }
     recovery_backend  degraded  { policy slow; capacity 100r/s; }

@@ -35,7 +35,11 @@ static const rcv_policy_t  stairs = {
                          { 1000000, 0 } } },
 };
 
-static const rcv_control_facts_t  plain = { 0, 0, RCV_LEVEL_MAX_PPM };
+static const rcv_control_facts_t  plain = {
+    .ceiling_ppm = RCV_LEVEL_MAX_PPM
+};
+
+static rcv_round_t  rounds;
 
 
 static rcv_verdict_t
@@ -52,7 +56,18 @@ tick(rcv_control_t *control, const rcv_policy_t *by,
     window.results[RCV_RESULT_ERROR] = error;
     window.results[RCV_RESULT_TIMEOUT] = timeout;
 
-    return rcv_control_tick(control, by, facts, &window);
+    return rcv_control_tick(control, &rounds, by, facts, &window);
+}
+
+
+static void
+start(rcv_control_t *control, const rcv_policy_t *by,
+    const rcv_control_facts_t *facts, uint32_t from_ppm)
+{
+    memset(control, 0, sizeof(*control));
+    memset(&rounds, 0, sizeof(rounds));
+
+    rcv_control_start(control, by, facts, from_ppm);
 }
 
 
@@ -64,7 +79,7 @@ test_schedule(void **unused)
 
     (void) unused;
 
-    rcv_control_start(&control, &policy, &plain, 0);
+    start(&control, &policy, &plain, 0);
     assert_int_equal(control.level_ppm, 20000);
     assert_int_equal(control.in_flight_limit, RCV_RAMP_IN_FLIGHT_MIN);
 
@@ -88,7 +103,7 @@ test_evidence(void **unused)
 
     (void) unused;
 
-    rcv_control_start(&control, &policy, &plain, 0);
+    start(&control, &policy, &plain, 0);
 
     for (i = 0; i < 100; i++) {
         assert_int_equal(tick(&control, &policy, &plain, 100, 0, 0, 0),
@@ -132,29 +147,40 @@ test_verdicts(void **unused)
     } cases[] = {
         { &policy, 20, 0, 0, RCV_VERDICT_RISE },
         { &policy, 98, 2, 0, RCV_VERDICT_RISE },
-        { &policy, 97, 3, 0, RCV_VERDICT_ERRORS },
-        { &policy, 97, 1, 2, RCV_VERDICT_ERRORS },
+        { &policy, 92, 8, 0, RCV_VERDICT_ERRORS },
+        { &policy, 92, 1, 7, RCV_VERDICT_ERRORS },
+        { &policy, 960, 40, 0, RCV_VERDICT_ERRORS },
+
+        /* which may be chance */
+        { &policy, 97, 3, 0, RCV_VERDICT_RISE },
+        { &policy, 970, 30, 0, RCV_VERDICT_RISE },
         { &policy, 50, 50, 0, RCV_VERDICT_ERRORS },
         { &policy, 49, 51, 0, RCV_VERDICT_RELAPSE },
-        { &policy, 0, 10, 10, RCV_VERDICT_RELAPSE },
-        { &policy, 0, 0, 20, RCV_VERDICT_RELAPSE },
+        { &policy, 21, 79, 0, RCV_VERDICT_RELAPSE },
+
+        /* nothing but errors */
+        { &policy, 20, 80, 0, RCV_VERDICT_DEAD },
+        { &policy, 2, 8, 0, RCV_VERDICT_DEAD },
+        { &policy, 0, 10, 10, RCV_VERDICT_DEAD },
+        { &policy, 0, 0, 20, RCV_VERDICT_DEAD },
 
         /* too few to tell */
-        { &policy, 1, 18, 0, RCV_VERDICT_RISE },
-        { &policy, 0, 19, 0, RCV_VERDICT_HOLD },
+        { &policy, 8, 11, 0, RCV_VERDICT_RISE },
+        { &policy, 0, 9, 0, RCV_VERDICT_HOLD },
 
         /* "feedback off" */
         { &blind, 49, 51, 0, RCV_VERDICT_RISE },
         { &blind, 0, 100, 0, RCV_VERDICT_HOLD },
 
         { &policy, UINT64_MAX, 0, 0, RCV_VERDICT_RISE },
-        { &policy, UINT64_MAX, UINT64_MAX, UINT64_MAX, RCV_VERDICT_ERRORS },
+        { &policy, UINT64_MAX, UINT64_MAX, UINT64_MAX, RCV_VERDICT_DEAD },
     };
 
     (void) unused;
 
     for (i = 0; i < nelts(cases); i++) {
-        rcv_control_start(&control, cases[i].policy, &plain, 0);
+        start(&control, cases[i].policy, &plain, 0);
+        control.base_us = 1000;
         assert_int_equal(tick(&control, cases[i].policy, &plain, 100,
                               cases[i].ok, cases[i].error, cases[i].timeout),
                          cases[i].verdict);
@@ -174,7 +200,7 @@ test_errors_pass(void **unused)
 
     (void) unused;
 
-    rcv_control_start(&control, &policy, &plain, 0);
+    start(&control, &policy, &plain, 0);
     (void) tick(&control, &policy, &plain, 100, 1000, 0, 0);
     before_ms = control.ramp_ms;
 
@@ -192,20 +218,17 @@ test_errors_pass(void **unused)
 
     assert_in_range(i, 1, 5);
 
-    /* one error among few results holds for about twenty of them */
+    /* nor does it last where they stay, whatever is let in: a bug */
 
-    rcv_control_start(&control, &policy, &plain, 0);
-    (void) tick(&control, &policy, &plain, 100, 20, 1, 0);
+    start(&control, &policy, &plain, 0);
+    control.base_us = 1000;
 
     for (i = 0; i < 100; i++) {
-        verdict = tick(&control, &policy, &plain, 500, 1, 0, 0);
-
-        if (verdict == RCV_VERDICT_RISE) {
-            break;
-        }
+        verdict = tick(&control, &policy, &plain, 100, 80, 20, 0);
     }
 
-    assert_in_range(i, 10, 40);
+    assert_int_equal(verdict, RCV_VERDICT_RISE);
+    assert_in_range(control.background_ppm, 190000, 200000);
 }
 
 
@@ -217,7 +240,7 @@ test_hold(void **unused)
 
     (void) unused;
 
-    rcv_control_start(&control, &policy, &plain, 0);
+    start(&control, &policy, &plain, 0);
     (void) tick(&control, &policy, &plain, 100, 5, 0, 0);
 
     facts.hold = 1;
@@ -227,7 +250,7 @@ test_hold(void **unused)
 
     /* damage counts all the same */
 
-    assert_int_equal(tick(&control, &policy, &facts, 100, 0, 50, 0),
+    assert_int_equal(tick(&control, &policy, &facts, 100, 15, 50, 0),
                      RCV_VERDICT_RELAPSE);
 }
 
@@ -242,7 +265,7 @@ test_ceiling(void **unused)
     (void) unused;
 
     facts.ceiling_ppm = 300000;
-    rcv_control_start(&control, &policy, &facts, 0);
+    start(&control, &policy, &facts, 0);
 
     for (i = 0; i < 200; i++) {
         (void) tick(&control, &policy, &facts, 100, 5, 0, 0);
@@ -275,23 +298,23 @@ test_start_at_level(void **unused)
 
     (void) unused;
 
-    rcv_control_start(&control, &policy, &plain, 500000);
+    start(&control, &policy, &plain, 500000);
     assert_int_equal(control.level_ppm, 500000);
     (void) tick(&control, &policy, &plain, 1000, 5, 0, 0);
     assert_in_range(control.level_ppm, 990000, 1010000);
 
     /* less than the schedule begins with */
 
-    rcv_control_start(&control, &policy, &plain, 1);
+    start(&control, &policy, &plain, 1);
     assert_int_equal(control.level_ppm, 20000);
 
     facts.ceiling_ppm = 5000;
-    rcv_control_start(&control, &policy, &facts, 500000);
+    start(&control, &policy, &facts, 500000);
     assert_int_equal(control.level_ppm, 5000);
 
     /* between two stairs it waits for the whole of the lower one */
 
-    rcv_control_start(&control, &stairs, &plain, 500000);
+    start(&control, &stairs, &plain, 500000);
     assert_int_equal(control.level_ppm, 500000);
 
     for (i = 0; i < 599; i++) {
@@ -312,21 +335,29 @@ test_in_flight(void **unused)
     rcv_control_facts_t  facts = plain;
 
     static const struct {
+        const rcv_policy_t  *policy;
         uint32_t  healthy;
         uint32_t  from_ppm;
         uint32_t  limit;
     } cases[] = {
-        { 0, 0, 10 }, { 0, 40000, 20 }, { 0, 1000000, 500 },
-        { 1, 1000000, 10 }, { 100, 20000, 10 }, { 100, 100000, 20 },
-        { 100, 1000000, 200 }, { (1u << 24) - 1, RCV_LEVEL_MAX_PPM,
-                                 (1u << 24) - 1 },
+        /* without feedback as the schedule says */
+        { &blind, 0, 0, 10 }, { &blind, 0, 40000, 20 },
+        { &blind, 0, 1000000, 500 }, { &blind, 1, 1000000, 10 },
+        { &blind, 100, 20000, 10 }, { &blind, 100, 100000, 20 },
+        { &blind, 100, 1000000, 200 },
+        { &blind, (1u << 24) - 1, RCV_LEVEL_MAX_PPM, (1u << 24) - 1 },
+
+        /* with it a tenth of the healthy number, or where the ramp begins */
+        { &policy, 0, 0, 10 }, { &policy, 1, 0, 2 }, { &policy, 40, 0, 4 },
+        { &policy, 3000, 0, 300 }, { &policy, 3000, 500000, 1500 },
+        { &policy, (1u << 24) - 1, RCV_LEVEL_MAX_PPM, 4000000 },
     };
 
     (void) unused;
 
     for (i = 0; i < nelts(cases); i++) {
         facts.healthy_in_flight = cases[i].healthy;
-        rcv_control_start(&control, &policy, &facts, cases[i].from_ppm);
+        start(&control, cases[i].policy, &facts, cases[i].from_ppm);
         assert_int_equal(control.in_flight_limit, cases[i].limit);
     }
 }

@@ -439,8 +439,8 @@ test_no_evidence_behind_closed(void **unused)
     window.dt_ms = RCV_TICK_MS;
     window.results[RCV_RESULT_OK] = 100;
 
-    rcv_tick(&world.state, &world.policy, &world.limits, &world.source,
-             &window, world.now_ms, &world.out);
+    rcv_tick(&world.state, &world.round, &world.policy, &world.limits,
+             &world.source, &window, world.now_ms, &world.out);
     assert_int_equal(world.state.phase, RCV_PHASE_PROBING);
     assert_int_equal(world.state.good_row, 0);
     world_done(&world);

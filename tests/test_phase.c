@@ -52,6 +52,23 @@ static const edge_t  edges[] = {
       TO(PROBING, HEALTH_RECOVERING) },
     { FROM(VERIFYING, DOWN), .facts.verified = 1, TO(DOWN, HEALTH_DOWN) },
 
+    /* found dead, whatever the source says, and alive again */
+
+    { FROM(UP, UP), .facts.dead = 1, TO(DOWN, DEAD) },
+    { FROM(VERIFYING, NONE), .facts.dead = 1, TO(DOWN, DEAD) },
+    { FROM(DEGRADED, DEGRADED), .facts.dead = 1, TO(DOWN, DEAD) },
+    { FROM(RAMPING, UP), .facts.dead = 1, .facts.relapse = 1,
+      TO(PROBING, RELAPSE) },
+    { FROM(UP, DOWN), .facts.dead = 1, TO(DOWN, HEALTH_DOWN) },
+    { FROM(DOWN, UP), .facts.found_dead = 1, STAYS(DOWN) },
+    { FROM(DOWN, NONE), .facts.found_dead = 1, STAYS(DOWN) },
+    { FROM(DOWN, NONE), .facts.found_dead = 1, .facts.alive = 1,
+      TO(PROBING, ALIVE) },
+    { FROM(DOWN, RECOVERING), .facts.found_dead = 1, .facts.recovering = 1,
+      TO(PROBING, HEALTH_RECOVERING) },
+    { FROM(DOWN, DOWN), .facts.found_dead = 1, .facts.alive = 1,
+      STAYS(DOWN) },
+
     /* degraded */
 
     { FROM(DEGRADED, DEGRADED), STAYS(DEGRADED) },
@@ -148,7 +165,7 @@ test_all_facts(void **unused)
 
     for (phase = 0; phase < RCV_PHASES; phase++) {
         for (health = 0; health < RCV_HEALTHS; health++) {
-            for (bits = 0; bits < 256; bits++) {
+            for (bits = 0; bits < 2048; bits++) {
                 facts.phase = (rcv_phase_t) phase;
                 facts.health = (rcv_health_t) health;
                 facts.lost = bits & 1;
@@ -159,6 +176,9 @@ test_all_facts(void **unused)
                 facts.relapse = (bits >> 5) & 1;
                 facts.ramp_done = (bits >> 6) & 1;
                 facts.verified = (bits >> 7) & 1;
+                facts.dead = (bits >> 8) & 1;
+                facts.found_dead = (bits >> 9) & 1;
+                facts.alive = (bits >> 10) & 1;
 
                 why = RCV_WHYS;
                 to = rcv_phase_next(&facts, &why);

@@ -228,14 +228,13 @@ test_unknown_reference(void **unused)
     before = 0;
 
     while (world.state.phase == RCV_PHASE_RAMPING) {
-        assert_true(world.out.allowance.word.in_flight_limit >= before);
         before = world.out.allowance.word.in_flight_limit;
         world_tick(&world);
     }
 
     /* what fits ends the ramp: 2000/s of 100 ms are 200 in flight */
 
-    assert_in_range(before, 200, 900);
+    assert_in_range(before, 180, 900);
     world_until(&world, RCV_PHASE_UP, RECOVERY_MS);
 }
 
@@ -325,29 +324,127 @@ test_relapse(void **unused)
 }
 
 
+/*
+ * One in ten fails, whatever the load: the ramp waits until that is known,
+ * and then goes on.
+ */
+
 static void
-test_errors_hold(void **unused)
+test_errors_background(void **unused)
 {
-    uint32_t  level_ppm;
+    unsigned  i, cuts;
 
     (void) unused;
 
     world_init(&world, "");
     world_learn(&world, 1000000);
     to_ramping();
-    world_run(&world, 2000);
+    world_run(&world, 1000);
 
     world.bad_ppm = 100000;
-    world_run(&world, 1000);
-    level_ppm = world.state.control.level_ppm;
-    world_run(&world, 10000);
-    assert_int_equal(world.state.phase, RCV_PHASE_RAMPING);
-    assert_int_equal(world.state.control.level_ppm, level_ppm);
-    assert_int_equal(world.state.why, RCV_WHY_ERRORS);
+    cuts = 0;
+
+    for (i = 0; i < 600 && world.state.phase == RCV_PHASE_RAMPING; i++) {
+        world_tick(&world);
+        cuts += (world.state.control.cut_from_milli != 0);
+    }
+
+    assert_int_equal(world.state.phase, RCV_PHASE_VERIFYING);
+    assert_in_range(cuts, 0, 100);
     assert_in_range(world.state.error_ppm, 90000, 110000);
+
+    world_until(&world, RCV_PHASE_UP, RECOVERY_MS);
+    world_run(&world, 60000);
+    assert_int_equal(world.state.phase, RCV_PHASE_UP);
+    assert_int_equal(rcv_window_shed(&world.window), 0);
+}
+
+
+/* Nobody tells Redis: it is seen, probed, and let in again by the ramp. */
+
+static void
+test_dies_silently(void **unused)
+{
+    uint64_t                  passed, offered;
+    unsigned                  i;
+    static const rcv_phase_t  phases[] = {
+        RCV_PHASE_DOWN, RCV_PHASE_PROBING, RCV_PHASE_RAMPING,
+        RCV_PHASE_VERIFYING, RCV_PHASE_UP
+    };
+
+    (void) unused;
+
+    world_init(&world, "");
+    world_learn(&world, 100000);
+
+    world.bad_ppm = RCV_PPM;
+    world_until(&world, RCV_PHASE_DOWN, 1000);
+    assert_int_equal(world.state.why, RCV_WHY_DEAD);
+    assert_false(world.out.quiet);
+
+    /* "when down" says shed, but this one has nobody else to ask */
+
+    passed = 0;
+    offered = 0;
+
+    for (i = 0; i < 600; i++) {
+        world_tick(&world);
+        passed += rcv_window_passed(&world.window);
+        offered += rcv_window_offered(&world.window);
+    }
+
+    assert_int_equal(world.state.phase, RCV_PHASE_DOWN);
+    assert_true(passed >= 60);
+    assert_true(passed <= offered / 40);    /* two a second of a hundred */
 
     world.bad_ppm = 0;
     recover_monotone();
+    world_assert_phases(&world, phases, nelts(phases));
+}
+
+
+/* A source that says down takes over, with the policy's manners. */
+
+static void
+test_dead_and_told(void **unused)
+{
+    (void) unused;
+
+    world_init(&world, "");
+    world_learn(&world, 100000);
+
+    world.bad_ppm = RCV_PPM;
+    world_until(&world, RCV_PHASE_DOWN, 1000);
+    assert_int_equal(world_allowed(&world), RCV_PROBE_RATE_MILLI);
+
+    world_health(&world, "down");
+    world_tick(&world);
+    assert_int_equal(world_allowed(&world), 0);
+
+    world.bad_ppm = 0;
+    world_run(&world, 10000);
+    assert_int_equal(world.state.phase, RCV_PHASE_DOWN);
+
+    world_health(&world, "up");
+    world_until(&world, RCV_PHASE_RAMPING, 10000);
+}
+
+
+/* "feedback off": nothing but the source is believed. */
+
+static void
+test_blind(void **unused)
+{
+    (void) unused;
+
+    world_init(&world, "feedback off;");
+    world_learn(&world, 100000);
+
+    world.bad_ppm = RCV_PPM;
+    world_run(&world, 60000);
+    assert_int_equal(world.state.phase, RCV_PHASE_UP);
+    assert_true(world_allowed(&world) == RCV_UNLIMITED);
+    assert_int_equal(world.out.allowance.word.in_flight_limit, RCV_GUARD_MIN);
 }
 
 
@@ -889,7 +986,10 @@ main(void)
         cmocka_unit_test_teardown(test_no_evidence, teardown),
         cmocka_unit_test_teardown(test_probes_fail, teardown),
         cmocka_unit_test_teardown(test_relapse, teardown),
-        cmocka_unit_test_teardown(test_errors_hold, teardown),
+        cmocka_unit_test_teardown(test_errors_background, teardown),
+        cmocka_unit_test_teardown(test_dies_silently, teardown),
+        cmocka_unit_test_teardown(test_dead_and_told, teardown),
+        cmocka_unit_test_teardown(test_blind, teardown),
         cmocka_unit_test_teardown(test_stale, teardown),
         cmocka_unit_test_teardown(test_lost_shed, teardown),
         cmocka_unit_test_teardown(test_lost_pass, teardown),

@@ -59,6 +59,7 @@ typedef struct {
     rcv_state_t    before;
     rcv_state_t    state;
     rcv_window_t   window;
+    rcv_round_t    round;
     rcv_tick_t     out;
     uint64_t       now_ms;
     unsigned       tick;
@@ -178,17 +179,21 @@ shake_window(void)
     }
 
     window->shed_rate = (dice(4) == 0) ? dice(rcv_window_shed(window) + 1) : 0;
+    window->shed_in_flight = dice(window->shed_rate + 1);
     window->cost_milli = rcv_mul_sat(total, RCV_MILLI);
     window->results[RCV_RESULT_OK] = dice(total + 1);
 
-    if (dice(40) == 0) {
+    if (dice((chaos.tick / 2000) % 2 ? 4000 : 40) == 0) {
         window->results[RCV_RESULT_ERROR] = dice(total + 1);
+        window->overload = dice(window->results[RCV_RESULT_ERROR] + 1);
+        window->gone = dice(total + 1);
         window->results[RCV_RESULT_TIMEOUT] = dice(total + 1);
     }
 
     window->latency[dice(RCV_LATENCY_BUCKETS)] = total;
     window->latency_sum_us = rcv_mul_sat(total, dice(100000));
-    window->in_flight = (uint32_t) dice(2000);
+    window->work_us = rcv_mul_sat(total, dice(100000));
+    window->in_flight = (uint32_t) dice((dice(2) == 0) ? 30 : 2000);
 }
 
 
@@ -275,11 +280,12 @@ check_allowance(void)
     if (state->phase == RCV_PHASE_PROBING) {
         assert_true(allowance->rate_milli
                     <= rcv_allow_floor_milli(state, &chaos.policy));
-        assert_true(allowance->word.in_flight_limit <= RCV_PROBE_IN_FLIGHT);
+        assert_true(allowance->word.in_flight_limit
+                    <= state->control.stuck + RCV_PROBE_IN_FLIGHT);
     }
 
     if (state->phase == RCV_PHASE_DOWN
-        && chaos.policy.down_mode == RCV_DOWN_SHED)
+        && chaos.policy.down_mode == RCV_DOWN_SHED && !state->dead)
     {
         assert_int_equal(allowance->word.mode, RCV_GATE_CLOSED);
     }
@@ -433,8 +439,8 @@ run(const char *text, uint64_t seed)
 
         shake();
 
-        rcv_tick(&chaos.state, &chaos.policy, &chaos.limits, &chaos.source,
-                 &chaos.window, chaos.now_ms, &chaos.out);
+        rcv_tick(&chaos.state, &chaos.round, &chaos.policy, &chaos.limits,
+                 &chaos.source, &chaos.window, chaos.now_ms, &chaos.out);
 
         check_allowance();
         check_phase();

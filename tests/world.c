@@ -120,6 +120,7 @@ world_answer(world_t *world, uint64_t passed)
     window->results[RCV_RESULT_OK] = passed - bad;
     window->latency[rcv_latency_bucket(world->latency_ms)] = passed;
     window->latency_sum_us = passed * world->latency_ms * 1000;
+    window->work_us = (passed - bad) * world->latency_ms * 1000;
 }
 
 
@@ -173,6 +174,10 @@ world_pass(world_t *world)
         if (by_rate || places < tokens) {
             window->shed_rate += offered - passed;
         }
+
+        if (places < tokens) {
+            window->shed_in_flight += offered - passed;
+        }
     }
 
     window->cost_milli = total * RCV_MILLI;
@@ -194,8 +199,8 @@ world_tick(world_t *world)
 
     world_pass(world);
 
-    rcv_tick(&world->state, &world->policy, &world->limits, &world->source,
-             &world->window, world->now_ms, &world->out);
+    rcv_tick(&world->state, &world->round, &world->policy, &world->limits,
+             &world->source, &world->window, world->now_ms, &world->out);
 
     for (i = 0; i < world->out.nchanges; i++) {
         if (world->nchanges

@@ -17,6 +17,7 @@ typedef struct {
     rcv_limits_t         limits;
     rcv_source_t         source;
     rcv_state_t          state;
+    rcv_round_t          round;
     rcv_tick_t           out;
     rcv_window_t         window;        /* the last one */
 

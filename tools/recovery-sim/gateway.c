@@ -33,6 +33,7 @@ typedef struct gateway_s {
     rcv_tick_t           out;           /* of the last tick */
     rcv_gate_t           gate;
     rcv_window_t         window;        /* since the last tick */
+    rcv_round_t          round;
     rcv_slot_t          *slot;
     uint64_t             tick_ns;
 
@@ -113,7 +114,11 @@ gateway_add(rcv_window_t *sum, const rcv_window_t *window)
         sum->latency[i] += window->latency[i];
     }
 
+    sum->overload += window->overload;
+    sum->gone += window->gone;
+    sum->work_us += window->work_us;
     sum->shed_rate += window->shed_rate;
+    sum->shed_in_flight += window->shed_in_flight;
     sum->cost_milli += window->cost_milli;
     sum->latency_sum_us += window->latency_sum_us;
     sum->in_flight += window->in_flight;
@@ -151,7 +156,7 @@ gateway_run_tick(gateway_t *leader, uint64_t now_ns)
     sum.dt_ms = rcv_since(now_ns, leader->tick_ns) / SIM_MS;
     leader->tick_ns = now_ns;
 
-    rcv_tick(&leader->state, leader->policy, &leader->limits,
+    rcv_tick(&leader->state, &leader->round, leader->policy, &leader->limits,
              &leader->source, &sum, now_ns / SIM_MS, &leader->out);
 
     if (leader->nnodes == 1) {
@@ -283,6 +288,10 @@ gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
         window->shed_rate += ask->weight - n;
     }
 
+    if (reason == RCV_REASON_IN_FLIGHT) {
+        window->shed_in_flight += ask->weight - n;
+    }
+
     return n;
 }
 
@@ -313,16 +322,27 @@ gateway_done(void *law, const sim_pass_t *pass, sim_result_t result,
         rcv_admit_release(&at, &ticket);
     }
 
-    /* who left proves nothing, and what an earlier phase let in neither */
+    /* what an earlier phase let in says nothing of this one */
 
-    if (result == SIM_RESULT_GONE
-        || pass->ticket.epoch != rcv_gate_epoch(gateway->gate.word))
-    {
+    if (pass->ticket.epoch != rcv_gate_epoch(gateway->gate.word)) {
         return;
     }
 
     window = &gateway->window;
     latency_ns = rcv_since(now_ns, pass->at_ns);
+
+    if (result == SIM_RESULT_OK || result == SIM_RESULT_GONE) {
+        window->work_us += latency_ns / SIM_MS * 1000 * pass->weight;
+    }
+
+    if (result == SIM_RESULT_GONE) {
+        window->gone += pass->weight;
+        return;
+    }
+
+    if (result == SIM_RESULT_OVERLOAD) {
+        window->overload += pass->weight;
+    }
 
     window->results[results[result]] += pass->weight;
     window->latency[rcv_latency_bucket(latency_ns / SIM_MS)] += pass->weight;
