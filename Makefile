@@ -48,7 +48,7 @@ SANITIZE  := -w -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
              -fno-omit-frame-pointer
 
 TESTS ?= $(sort $(wildcard t/*.t))
-PROVE  = prove -I t/lib $(if $(V),-v) $(if $(JOBS),-j$(JOBS)) $(TESTS)
+PROVE  = util/run-t.sh -I t/lib $(if $(V),-v) $(if $(JOBS),-j$(JOBS)) $(TESTS)
 
 
 .PHONY: all run demo deps unit unit-asan stress fuzz t test static asan \
