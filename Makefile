@@ -51,6 +51,10 @@ TESTS ?= $(sort $(wildcard t/*.t))
 PROVE  = util/run-t.sh -I t/lib $(if $(V),-v) $(if $(JOBS),-j$(JOBS)) $(TESTS)
 
 
+# What make test also plays against a static build under ASan and UBSan.
+SMOKE := $(addprefix t/,accounting.t accounting_shed.t observe.t shed.t \
+                        slow_clients.t upstream_gate.t soak.t)
+
 .PHONY: all run demo deps unit unit-asan stress fuzz t test static asan \
         asan-test lint lint-selftest check-exports sim clean distclean help \
         FORCE
@@ -94,8 +98,11 @@ test: deps ## Everything: units, lint, exports, then real nginx and Redis
 	@$(MAKE) lint
 	@$(MAKE) lint-selftest
 	@$(MAKE) check-exports
+	@$(MAKE) sim
 	@$(MAKE) t
-	@echo "make test: units, stress, fuzz, lint, exports and nginx tests passed"
+	@$(MAKE) asan-test TESTS="$(SMOKE)"
+	@echo "make test: units, stress, fuzz, lint, exports, simulator," \
+	      "nginx tests, and some of them static under ASan passed"
 
 static: build/static/nginx ## nginx with the module inside, from its source
 
