@@ -34,7 +34,7 @@ http {
 
     recovery_redis  redis://127.0.0.1:%%PORT_6379%% poll=100ms;
 
-    recovery_policy slow  { ramp from=2% double=2s verify=1s; }
+    recovery_policy slow  { ramp from=2% double=3s verify=1s; }
     recovery_policy blind { ramp from=2% double=200ms verify=1s;
                             feedback off; }
 
@@ -170,7 +170,7 @@ $load->stop();
 # has nothing to do with it, so it waits only until that is known
 
 $load = $t->load(rate => 60, uris => [('/') x 4, '/?status=500']);
-ok(wait_why(qr/errors above/), 'errors: said so');
+ok($t->wait_for(sub { (kv()->{error_ratio} // 0) > 0.05 }), 'errors: seen');
 
 $level = kv()->{level};
 ok($t->wait_for(sub { kv()->{level} > $level }), 'errors: it goes on');
@@ -185,9 +185,10 @@ ok($t->wait_for(sub { kv()->{level} > $level }), '4xx: it rises');
 $load->stop();
 
 $level = kv()->{level};
-$load = $t->load(rate => 30, uris => ['/gone?delay=60'], timeout => 0.1);
+$load = $t->load(rate => 40, uris => [('/') x 3, '/gone?delay=60'],
+                 timeout => 0.5);
 $b->reset();
-ok($t->wait_for(sub { $b->aborted() > 30 }), 'clients leave');
+ok($t->wait_for(sub { $b->aborted() > 10 }), 'clients leave');
 is(kv()->{phase}, 'ramping', 'clients leave: no relapse');
 $load->stop();
 
