@@ -11,6 +11,7 @@
  *   brake.c  does it fail?  Cut at once; undo what did not help
  *   vegas.c  does it queue?  Latency against its base, overruled by what a
  *            wave on the limit shows: do more in flight deliver more?
+ *            After TCP Vegas (Brakmo, O'Malley and Peterson, 1994)
  */
 
 #ifndef RCV_LAW_H_INCLUDED_
