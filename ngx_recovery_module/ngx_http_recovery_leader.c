@@ -14,6 +14,7 @@
 
 #include "ngx_http_recovery_leader.h"
 #include "ngx_http_recovery_slots.h"
+#include "ngx_http_recovery_texts.h"
 
 
 #define NGX_HTTP_RECOVERY_LEASE_SPARE_MS  500
@@ -129,6 +130,8 @@ ngx_http_recovery_leader_start(ngx_http_recovery_main_conf_t *rmcf,
     leader->timer.cancelable = 1;
 
     rmcf->leader = leader;
+
+    ngx_http_recovery_texts_sweep(rmcf->zone);
 
     for (i = 0; i < rmcf->backends.nelts; i++) {
         ngx_http_recovery_backend_begin(leader, i);

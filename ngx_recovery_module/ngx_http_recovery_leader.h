@@ -47,6 +47,7 @@ struct ngx_http_recovery_leader_s {
     ngx_http_recovery_redis_t      *redis;
     ngx_http_recovery_seen_t       *seen;       /* one a backend */
     ngx_pool_t                     *pool;
+    unsigned                        texts_full:1;   /* said */
 };
 
 

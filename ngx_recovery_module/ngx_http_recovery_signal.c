@@ -4,11 +4,15 @@
  */
 
 #include "ngx_http_recovery_leader.h"
+#include "ngx_http_recovery_texts.h"
 
 
 static void ngx_http_recovery_bad_fields(ngx_http_recovery_leader_t *leader,
     ngx_uint_t i, const rcv_fields_t *fields, unsigned bad);
-static void ngx_http_recovery_text(char *to, rcv_str_t from);
+static void ngx_http_recovery_signal_texts(
+    ngx_http_recovery_leader_t *leader, ngx_uint_t i,
+    const rcv_fields_t *fields, ngx_uint_t forced);
+static void ngx_http_recovery_signal_text(char *to, rcv_str_t from);
 
 
 void
@@ -37,10 +41,10 @@ ngx_http_recovery_leader_fields(ngx_http_recovery_main_conf_t *rmcf,
     ngx_http_recovery_bad_fields(leader, i, fields, bad);
 
     if (!(bad & (1u << RCV_FIELD_EPOCH))) {
-        ngx_http_recovery_text(backend->record->by,
-                               fields->value[RCV_FIELD_BY]);
-        ngx_http_recovery_text(backend->record->reason,
-                               fields->value[RCV_FIELD_REASON]);
+        ngx_http_recovery_signal_texts(leader, i, fields,
+                                       rcv_signal_force(&signal,
+                                                        ngx_current_msec)
+                                       != RCV_FORCE_NONE);
     }
 
     if (ngx_memcmp(&signal, &state.signal, sizeof(rcv_signal_t)) != 0) {
@@ -99,7 +103,7 @@ ngx_http_recovery_bad_fields(ngx_http_recovery_leader_t *leader,
             continue;
         }
 
-        ngx_http_recovery_text(text, *value);
+        ngx_http_recovery_signal_text(text, *value);
         rcv_add(&leader->main->zone->redis_bad_values, 1);
 
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
@@ -110,10 +114,40 @@ ngx_http_recovery_bad_fields(ngx_http_recovery_leader_t *leader,
 }
 
 
+static void
+ngx_http_recovery_signal_texts(ngx_http_recovery_leader_t *leader,
+    ngx_uint_t i, const rcv_fields_t *fields, ngx_uint_t forced)
+{
+    ngx_http_recovery_zone_t     *zone;
+    ngx_http_recovery_texts_t     texts;
+    ngx_http_recovery_backend_t  *backend;
+
+    zone = leader->main->zone;
+    backend = ngx_http_recovery_led_backend(leader, i);
+
+    ngx_http_recovery_signal_text(texts.by, fields->value[RCV_FIELD_BY]);
+    ngx_http_recovery_signal_text(texts.reason,
+                                  fields->value[RCV_FIELD_REASON]);
+
+    if (ngx_http_recovery_texts_set(zone, backend->index, forced, &texts)
+        == NGX_OK || leader->texts_full)
+    {
+        return;
+    }
+
+    leader->texts_full = 1;
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "recovery: the zone has room for \"by\" and \"reason\" of "
+                  "%uD backends, those of \"%V\" are not shown",
+                  zone->texts, &backend->name);
+}
+
+
 /* Display and log: one line without control characters, cut to what fits. */
 
 static void
-ngx_http_recovery_text(char *to, rcv_str_t from)
+ngx_http_recovery_signal_text(char *to, rcv_str_t from)
 {
     size_t  i, len;
 

@@ -1,5 +1,6 @@
 
 #include "ngx_http_recovery_view.h"
+#include "ngx_http_recovery_texts.h"
 
 
 static ngx_int_t ngx_http_recovery_view_node(
@@ -9,9 +10,9 @@ static ngx_int_t ngx_http_recovery_view_redis(
     ngx_http_recovery_main_conf_t *rmcf, ngx_pool_t *pool,
     ngx_http_recovery_node_view_t *node);
 static ngx_int_t ngx_http_recovery_view_backend(
-    ngx_http_recovery_backend_t *backend, ngx_pool_t *pool,
-    ngx_http_recovery_node_view_t *node, ngx_http_recovery_view_t *view,
-    ngx_uint_t nclasses);
+    ngx_http_recovery_zone_t *zone, ngx_http_recovery_backend_t *backend,
+    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node,
+    ngx_http_recovery_view_t *view);
 static void ngx_http_recovery_view_signal(rcv_state_t *state,
     ngx_http_recovery_node_view_t *node, ngx_http_recovery_view_t *view);
 static void ngx_http_recovery_view_limits(
@@ -19,8 +20,9 @@ static void ngx_http_recovery_view_limits(
     ngx_http_recovery_view_t *view);
 static uint64_t ngx_http_recovery_view_level(rcv_state_t *state,
     ngx_http_recovery_view_t *view);
-static ngx_int_t ngx_http_recovery_view_force(
-    ngx_http_recovery_record_t *record, rcv_state_t *state, ngx_pool_t *pool,
+static ngx_int_t ngx_http_recovery_view_texts(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record, ngx_pool_t *pool, ngx_http_recovery_view_t *view);
+static void ngx_http_recovery_view_force(rcv_state_t *state,
     ngx_http_recovery_view_t *view);
 static void ngx_http_recovery_view_results(ngx_http_recovery_record_t *record,
     ngx_http_recovery_view_t *view);
@@ -91,8 +93,8 @@ ngx_http_recovery_view_take(ngx_http_recovery_main_conf_t *rmcf,
 
         ngx_memzero(view, sizeof(ngx_http_recovery_view_t));
 
-        if (ngx_http_recovery_view_backend(backends[i], pool, node, view,
-                                           rmcf->zone->classes)
+        if (ngx_http_recovery_view_backend(rmcf->zone, backends[i], pool, node,
+                                           view)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -181,9 +183,9 @@ ngx_http_recovery_view_redis(ngx_http_recovery_main_conf_t *rmcf,
 
 
 static ngx_int_t
-ngx_http_recovery_view_backend(ngx_http_recovery_backend_t *backend,
-    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node,
-    ngx_http_recovery_view_t *view, ngx_uint_t nclasses)
+ngx_http_recovery_view_backend(ngx_http_recovery_zone_t *zone,
+    ngx_http_recovery_backend_t *backend, ngx_pool_t *pool,
+    ngx_http_recovery_node_view_t *node, ngx_http_recovery_view_t *view)
 {
     rcv_state_t                  state;
     ngx_http_recovery_record_t  *record;
@@ -205,8 +207,11 @@ ngx_http_recovery_view_backend(ngx_http_recovery_backend_t *backend,
     view->eta_s = ngx_http_recovery_view_known(state.eta_s);
     view->why = ngx_http_recovery_view_word(state.why, RCV_WHYS);
 
-    if (ngx_http_recovery_view_force(record, &state, pool, view) != NGX_OK
-        || ngx_http_recovery_view_classes(backend, pool, view, nclasses)
+    ngx_http_recovery_view_force(&state, view);
+
+    if (ngx_http_recovery_view_texts(zone, backend->index, pool, view)
+        != NGX_OK
+        || ngx_http_recovery_view_classes(backend, pool, view, zone->classes)
            != NGX_OK
         || ngx_http_recovery_view_events(record, pool, view) != NGX_OK)
     {
@@ -318,27 +323,36 @@ ngx_http_recovery_view_level(rcv_state_t *state,
 
 
 static ngx_int_t
-ngx_http_recovery_view_force(ngx_http_recovery_record_t *record,
-    rcv_state_t *state, ngx_pool_t *pool, ngx_http_recovery_view_t *view)
+ngx_http_recovery_view_texts(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record, ngx_pool_t *pool, ngx_http_recovery_view_t *view)
 {
-    uint64_t  until_ms;
+    ngx_http_recovery_texts_t  texts;
 
-    if (ngx_http_recovery_view_text(pool, record->by, sizeof(record->by),
+    ngx_http_recovery_texts_get(zone, record, &texts);
+
+    if (ngx_http_recovery_view_text(pool, texts.by, sizeof(texts.by),
                                     &view->by)
-        != NGX_OK
-        || ngx_http_recovery_view_text(pool, record->reason,
-                                       sizeof(record->reason),
-                                       &view->reason)
-           != NGX_OK)
+        != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    return ngx_http_recovery_view_text(pool, texts.reason,
+                                       sizeof(texts.reason), &view->reason);
+}
+
+
+static void
+ngx_http_recovery_view_force(rcv_state_t *state,
+    ngx_http_recovery_view_t *view)
+{
+    uint64_t  until_ms;
 
     view->forced = (state->force != RCV_FORCE_NONE
                     && state->force < RCV_FORCES);
 
     if (!view->forced) {
-        return NGX_OK;
+        return;
     }
 
     until_ms = state->signal.force_until_ms;
@@ -349,9 +363,6 @@ ngx_http_recovery_view_force(ngx_http_recovery_record_t *record,
     view->force_left_s = until_ms
                          ? (rcv_since(until_ms, ngx_current_msec) + 999) / 1000
                          : NGX_HTTP_RECOVERY_UNKNOWN;
-
-
-    return NGX_OK;
 }
 
 

@@ -7,7 +7,7 @@
  * configuration that may yet be thrown away.
  */
 
-#include "ngx_http_recovery.h"
+#include "ngx_http_recovery_texts.h"
 
 
 const char *const  ngx_http_recovery_undecided_names[] = {
@@ -107,7 +107,9 @@ ngx_http_recovery_zone_create(ngx_shm_zone_t *shm_zone,
     /* cells grow with the records; both are rounded up to a line */
 
     available = (size_t) shpool->pfree * ngx_pagesize;
+    layout.texts = (uint32_t) ngx_http_recovery_texts_count(available);
     fixed = layout.records_offset
+            + layout.texts * sizeof(ngx_http_recovery_text_t) + RCV_LINE
             + layout.slots * (sizeof(rcv_slot_t) + RCV_LINE);
     each = layout.record_stride + layout.slots * sizeof(uint32_t);
 
@@ -132,8 +134,12 @@ ngx_http_recovery_zone_create(ngx_shm_zone_t *shm_zone,
     layout.slot_stride = (uint32_t) ngx_align(sizeof(rcv_slot_t)
                                               + layout.records
                                                 * sizeof(uint32_t), RCV_LINE);
-    layout.slots_offset = layout.records_offset
+    layout.texts_offset = layout.records_offset
                           + (uint64_t) layout.records * layout.record_stride;
+    layout.slots_offset = ngx_align(layout.texts_offset
+                                    + layout.texts
+                                      * sizeof(ngx_http_recovery_text_t),
+                                    RCV_LINE);
 
     zone = ngx_slab_calloc(shpool, layout.slots_offset
                                    + (size_t) layout.slots
@@ -245,6 +251,7 @@ ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
     ngx_http_recovery_zone_t *old, ngx_http_recovery_main_conf_t *rmcf)
 {
     ngx_uint_t                   i, n, named;
+    ngx_http_recovery_texts_t    texts;
     ngx_http_recovery_record_t  *from;
 
     n = 0;
@@ -259,6 +266,9 @@ ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
             if (from->generation != 0
                 && ngx_http_recovery_record_named(from, rmcf) == named)
             {
+                ngx_http_recovery_texts_get(old, i, &texts);
+                (void) ngx_http_recovery_texts_set(zone, n, 1, &texts);
+
                 ngx_http_recovery_record_import(
                                       ngx_http_recovery_record(zone, n++),
                                       from,
@@ -420,6 +430,8 @@ ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
                           &rmcf->zone_at.file, rmcf->zone_at.line);
             return NGX_ERROR;
         }
+
+        ngx_http_recovery_texts_drop(zone, n);
 
         record = ngx_http_recovery_record(zone, n);
         ngx_memzero(record, zone->record_stride);

@@ -4,11 +4,12 @@
  *
  * Layout, made once, with offsets and never a pointer:
  *
- *     header | record 0 .. n-1 | slot 0 .. m-1
+ *     header | record 0 .. n-1 | text 0 .. k-1 | slot 0 .. m-1
  *
  *   header  identity (magic, layout, sizes), the lease of the leader, the
  *           state of the Redis link, counters that belong to no backend
  *   record  one backend, found by its name; see below who writes what
+ *   text    who said something of a backend and why, in a pool (_texts.h)
  *   slot    one worker process and the permits that it holds (inflight.h)
  *
  * Who may write
@@ -25,8 +26,8 @@
  *   leader leaves a lease that its successor takes at once (its pid is
  *   gone), and a state that is whole: it is written to the copy that is not
  *   active and made active by one CAS, which fails for a leader that was
- *   stopped and has been replaced meanwhile.  Texts are display only: a
- *   half-written one may be seen once.  There is no lock anywhere.
+ *   stopped and has been replaced meanwhile.  A text that it was writing is
+ *   nobody's, until the next leader frees it.  There is no lock anywhere.
  *
  * Reload keeps the zone when its size is unchanged; a new size starts a new
  * zone into which the state of every backend is copied.  Records of removed
@@ -49,13 +50,14 @@
 #define RCV_LINE                      64    /* bytes of a cache line */
 
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
-#define NGX_HTTP_RECOVERY_LAYOUT      2
+#define NGX_HTTP_RECOVERY_LAYOUT      3
 
 #define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16
 #define NGX_HTTP_RECOVERY_SLOTS_MAX   1024
 #define NGX_HTTP_RECOVERY_CLASSES     4     /* room for at least so many */
 #define NGX_HTTP_RECOVERY_EVENTS      32
+#define NGX_HTTP_RECOVERY_TEXTS       64    /* in the zone, at most */
 
 
 /* Why a request was not decided and let pass. */
@@ -95,8 +97,9 @@ typedef struct {
     uint32_t                 classes;       /* counters per record */
     uint32_t                 slots;
     uint32_t                 slot_stride;
-    uint32_t                 unused;
+    uint32_t                 texts;
     uint64_t                 records_offset;
+    uint64_t                 texts_offset;
     uint64_t                 slots_offset;
 
     uint64_t                 generation;    /* configurations seen */
@@ -175,8 +178,6 @@ typedef struct {
                                                counters below are of */
     uint64_t                 nevents;
     uint64_t                 events[NGX_HTTP_RECOVERY_EVENTS];
-    char                     by[RCV_TEXT_MAX + 1];
-    char                     reason[RCV_TEXT_MAX + 1];
 
     /* the master's */
     uint64_t                 generation;    /* last that named it; 0: free */
@@ -184,6 +185,20 @@ typedef struct {
 
     /* ngx_http_recovery_class_t for header->classes classes follow */
 } ngx_http_recovery_record_t;
+
+
+/* Padded with zeros. */
+
+typedef struct {
+    char                       by[RCV_TEXT_MAX + 1];
+    char                       reason[RCV_TEXT_MAX + 1];
+} ngx_http_recovery_texts_t;
+
+
+typedef struct {
+    uint64_t                   word;        /* whose; see _texts.c */
+    ngx_http_recovery_texts_t  texts;
+} ngx_http_recovery_text_t;
 
 
 static ngx_inline ngx_http_recovery_record_t *

@@ -1,0 +1,45 @@
+
+/*
+ * Who said it and why: "by" and "reason" of backends, display only, in a pool
+ * that all backends share.  Few have such texts at a time, and a thousand
+ * times two texts would be a seventh of the zone.
+ *
+ * An entry is found by the number of its backend's record.  Its word tells
+ * whose it is, whether a force stands behind it, and a version: a reader that
+ * finds the word unchanged behind its copy has both texts of one writing.
+ * Only the leader writes.  One that dies in the middle leaves an entry that is
+ * nobody's and is swept up by the next.
+ */
+
+#ifndef _NGX_HTTP_RECOVERY_TEXTS_H_INCLUDED_
+#define _NGX_HTTP_RECOVERY_TEXTS_H_INCLUDED_
+
+
+#include "ngx_http_recovery.h"
+
+
+/* How many a zone of this many bytes has: small ones spend a part of 64. */
+ngx_uint_t ngx_http_recovery_texts_count(size_t size);
+
+/*
+ * Leader: the texts of a record from now on; both empty: none.  NGX_DECLINED
+ * when all entries are taken.  A forced one may take the entry of one that is
+ * not: who shut a backend is worth more than who called it healthy.
+ */
+ngx_int_t ngx_http_recovery_texts_set(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record, ngx_uint_t forced,
+    const ngx_http_recovery_texts_t *texts);
+
+/* Any process.  Empty when there are none. */
+void ngx_http_recovery_texts_get(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record, ngx_http_recovery_texts_t *texts);
+
+/* Forgets them: the record is another backend's from now on. */
+void ngx_http_recovery_texts_drop(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record);
+
+/* A new leader: frees what its predecessor has not finished writing. */
+void ngx_http_recovery_texts_sweep(ngx_http_recovery_zone_t *zone);
+
+
+#endif /* _NGX_HTTP_RECOVERY_TEXTS_H_INCLUDED_ */
