@@ -211,7 +211,11 @@ build/demo-%: demo/%.c $(wildcard demo/*.h) build/flags
 build/recoveryctl: $(CTL_C) $(wildcard tools/recoveryctl/*.h) build/flags
 	$(PROGRAM) -lhiredis
 
+# What tools/recovery-sim/ablation.c stands in for.
+WRAPPED := brake control_start control_tick phase_next round_add trip vegas \
+           wave_limit_milli wave_note
+
 build/recovery-sim: $(SIM_C) $(wildcard tools/recovery-sim/*.h) build/core.a build/flags
-	$(PROGRAM) -ffp-contract=off -lpcre2-8 -lm
+	$(PROGRAM) $(WRAPPED:%=-Wl,--wrap=rcv_%) -ffp-contract=off -lpcre2-8 -lm
 
 -include $(wildcard build/*/*.d)

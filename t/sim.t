@@ -117,8 +117,37 @@ like($first, qr/^rate-30 +100\.0 /m, 'the omniscient run is its own measure');
 
 ($first, $rc) = sim('default', @quick, '--law', 'all');
 is($rc, 0, 'laws side by side');
-like($first, qr/^scenario\ +product\ +reference\ +vegas\ +gradient2\ +
-                throttle\ +linear\ +fixed\ +none$/mx, 'a column for each');
+like($first, qr/^scenario\ +product\ +reference\ +vegas\ +gradient2\ +envoy\ +
+                throttle\ +linear\ +linear-open\ +fixed\ +fixed-warm\ +
+                none$/mx, 'a column for each');
+like($first, qr/^$_ +\d+\.\d /m, "... and a line of sums for $_")
+    for qw(product reference envoy none);
+
+# the product's law without its ingredients
+
+my @without = $list =~ /^  (without-[\w-]+) /mg;
+cmp_ok(scalar @without, '>', 20, '--list has the ingredients');
+
+($first, $rc) = sim('default', @quick, '--law', 'without');
+is($rc, 0, 'the law without each of them');
+
+my ($columns_line) = $first =~ /^scenario +(.*)$/m;
+is_deeply([split ' ', $columns_line], ['product', @without],
+          'a column for each');
+
+my %sums = $first =~ /^(product|without-[\w-]+) +(\d+\.\d) /mg;
+is(scalar keys %sums, 1 + @without, 'a line of sums for each');
+
+my ($product) = sim('default', @quick);
+my ($goodput) = $product =~ /^rate-30 +(\S+)/m;
+is($sums{product}, $goodput, 'nothing is left out of the product');
+
+cmp_ok($sums{"without-$_"}, '<', $sums{product} / 2, "without $_ it falls")
+    for qw(in-flight down);
+
+my ($alone) = sim('default', @quick, '--law', 'without-in-flight');
+like($alone, qr/^rate-30 +\Q$sums{'without-in-flight'}\E /m,
+     'the same alone');
 
 # policies, as nginx reads them
 

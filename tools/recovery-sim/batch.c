@@ -92,8 +92,14 @@ batch_work(const sim_batch_t *batch, shared_t *shared)
         scenario = batch_scenario(batch, i);
         seed = batch->seed + i % batch->nseeds;
 
-        sim_run(&one->oracle, scenario, &sim_law_oracle, batch->policy, seed,
-                one->oracle.seconds);
+        if (batch->beside != NULL) {
+            one->oracle = batch->beside->cases[i].oracle;
+
+        } else {
+            sim_run(&one->oracle, scenario, &sim_law_oracle, batch->policy,
+                    seed, one->oracle.seconds);
+        }
+
         sim_run(&one->run, scenario, batch->law, batch->policy, seed,
                 one->run.seconds);
         sim_score(&one->run, &one->oracle, &one->score);

@@ -19,7 +19,7 @@ typedef struct {
 } sim_case_t;
 
 
-typedef struct {
+typedef struct sim_batch_s {
     const rcv_policy_t  *policy;
     const sim_law_t     *law;
     unsigned             first;         /* scenarios */
@@ -27,6 +27,9 @@ typedef struct {
     unsigned             seed;          /* the first */
     unsigned             nseeds;
     unsigned             jobs;
+
+    /* one with the same scenarios and seeds, for its omniscient runs */
+    const struct sim_batch_s  *beside;
 
     sim_case_t          *cases;         /* scenario by scenario */
     size_t               size;

@@ -41,6 +41,7 @@ typedef struct gateway_s {
     struct gateway_s    *nodes[SIM_NODES_MAX];
     unsigned             nnodes;
     uint64_t             wants;         /* offered, lately */
+    sim_ablation_t       ablation;
 } gateway_t;
 
 
@@ -156,8 +157,12 @@ gateway_run_tick(gateway_t *leader, uint64_t now_ns)
     sum.dt_ms = rcv_since(now_ns, leader->tick_ns) / SIM_MS;
     leader->tick_ns = now_ns;
 
+    sim_ablation_tick(&leader->ablation, &leader->state);
+
     rcv_tick(&leader->state, &leader->round, leader->policy, &leader->limits,
              &leader->source, &sum, now_ns / SIM_MS, &leader->out);
+
+    sim_ablation_ticked(&leader->ablation, &leader->state);
 
     if (leader->nnodes == 1) {
         rcv_gate_publish(&leader->gate, &leader->out.allowance, now_ns);
@@ -177,7 +182,8 @@ gateway_create(const sim_law_facts_t *facts)
 
     gateway = sim_alloc(sizeof(*gateway));
 
-    gateway->policy = facts->policy;
+    gateway->policy = sim_ablation_begin(&gateway->ablation, facts->without,
+                                         facts->policy);
     gateway->limits.capacity_milli = (uint64_t) (facts->capacity * RCV_MILLI);
     gateway->limits.quota_milli = RCV_UNLIMITED;
     gateway->limits.initial = facts->scenario->told_down ? RCV_PHASE_DOWN
@@ -355,6 +361,10 @@ gateway_retry_after_s(void *law, const sim_ask_t *ask)
 {
     gateway_t  *gateway = law;
 
+    if (gateway->ablation.without == SIM_WITHOUT_RETRY_AFTER) {
+        return 0;
+    }
+
     return rcv_retry_jitter_s(gateway->policy,
                gateway->out.retry_after_s[gateway_classify(gateway,
                                                            ask->traffic)],
@@ -428,5 +438,5 @@ gateway_show(void *law, sim_show_t *show)
 const sim_law_t  sim_law_product = {
     "product", "the controller of nginx's module",
     gateway_create, gateway_destroy, gateway_admit, gateway_done,
-    gateway_retry_after_s, gateway_tick, gateway_hear, gateway_show
+    gateway_retry_after_s, gateway_tick, gateway_hear, gateway_show, 0
 };

@@ -9,6 +9,7 @@
 #define SIM_LAW_H_INCLUDED_
 
 
+#include "ablation.h"
 #include "backend.h"
 #include "policy.h"
 #include "admit.h"
@@ -52,6 +53,7 @@ typedef struct {
     double                 capacity;    /* configured; 0: not */
     uint64_t               seed;
     void                  *leader;      /* whose allowance it shares, or NULL */
+    sim_without_t          without;     /* of the product's law */
 } sim_law_facts_t;
 
 
@@ -88,6 +90,8 @@ typedef struct {
     void       (*hear)(void *law, const char *health, uint64_t now_ns);
 
     void       (*show)(void *law, sim_show_t *show);
+
+    sim_without_t  without;             /* which ingredient */
 } sim_law_t;
 
 
@@ -97,15 +101,20 @@ extern const sim_law_t  sim_law_product;
 extern const sim_law_t  sim_law_reference;
 extern const sim_law_t  sim_law_vegas;
 extern const sim_law_t  sim_law_gradient2;
+extern const sim_law_t  sim_law_envoy;
 extern const sim_law_t  sim_law_throttle;
 extern const sim_law_t  sim_law_linear;
+extern const sim_law_t  sim_law_linear_open;
 extern const sim_law_t  sim_law_fixed;
+extern const sim_law_t  sim_law_fixed_warm;
 extern const sim_law_t  sim_law_none;
 extern const sim_law_t  sim_law_oracle;
 
-/* NULL behind the last. */
-extern const sim_law_t *const  sim_laws[];
-
+/*
+ * The laws, and behind them the product's without each ingredient; NULL:
+ * no more.
+ */
+const sim_law_t *sim_law(unsigned i);
 const sim_law_t *sim_law_find(const char *name);
 
 

@@ -1,9 +1,21 @@
 
 /*
- * Limits on the number in flight as others have them: Gradient2 with the
- * defaults of Netflix's concurrency-limits, and Vegas with its steps on
- * windows of samples (sample by sample one quick answer is the base for
- * ever).  No classes, no state for a dead backend, no Retry-After.
+ * Limits on the number in flight as Netflix's concurrency-limits has them
+ * (github.com/Netflix/concurrency-limits, concurrency-limits-core):
+ * VegasLimit and Gradient2Limit with the defaults of their builders, under
+ * a SimpleLimiter.  No classes, no state for a dead backend, no Retry-After.
+ *
+ * As there, and in the interceptor for gRPC clients: an answer is a sample;
+ * 502, 503, 504 and clients who gave up are drops, which Vegas takes as an
+ * overload and Gradient2 as latency alone; a 500 is neither.
+ *
+ * Where the library leaves a choice, here is what does better in these
+ * scenarios.  Vegas goes by windows of a second (WindowedLimit): sample by
+ * sample the quickest answer is its base, and it does not even let a healthy
+ * service be.  Gradient2 goes sample by sample.  The first and the highest
+ * limit, 20 and 1000 or 200 there, are an operator's to set: here the first
+ * is not below twice what the usual case has in flight, the highest not below
+ * the demand of a second.
  */
 
 #include <math.h>
@@ -12,45 +24,78 @@
 #include "law.h"
 
 
-#define LIMIT_START      20.0
+#define LIMIT_START       20.0
+#define LIMIT_START_PART  10            /* of the demand */
 
-/* Gradient2 stays within these, as its defaults have it. */
-#define GRADIENT_MIN     20.0
-#define GRADIENT_WINDOW  600.0
-#define GRADIENT_QUEUE   4.0
-#define GRADIENT_SMOOTH  0.2
-#define GRADIENT_SLACK   1.5
+#define VEGAS_MAX         1000.0
+#define VEGAS_PROBE       30            /* a new base in so many limits */
+#define VEGAS_WINDOW_S    1.0
+#define VEGAS_SAMPLES     10
 
-#define VEGAS_WINDOW     20             /* samples, at least */
-#define VEGAS_BASE_S     10.0           /* how long a base holds */
-#define VEGAS_DROPPED    0.05           /* more of them are an overload */
-#define VEGAS_DROP       0.9
+#define GRADIENT_MIN      20.0
+#define GRADIENT_MAX      200.0
+#define GRADIENT_LONG     600.0         /* samples */
+#define GRADIENT_WARM_UP  10.0          /* ... that weigh alike */
+#define GRADIENT_QUEUE    4.0
+#define GRADIENT_SMOOTH   0.2
+#define GRADIENT_SLACK    1.5
 
 
 typedef struct {
+    sim_rng_t            rng;
     double               limit;
     double               limit_max;
     double               base_s;        /* Vegas: least; Gradient2: long */
-    double               samples;
     unsigned             in_flight;
 
-    /* the window of Vegas */
-    double               base_at_s;
-    double               ok;
-    double               dropped;
+    double               samples;       /* Vegas: of the window */
+
+    /* Vegas */
+    double               probe;         /* windows since the last */
+    double               probe_jitter;
+    double               window_end_s;
     double               latency_sum;
     double               in_flight_max;
+    unsigned             dropped;
 } limiter_t;
 
 
-static void *
-limiter_create(const sim_law_facts_t *facts)
+static limiter_t *
+limiter_new(const sim_law_facts_t *facts, double limit_max)
 {
     limiter_t  *law;
 
     law = sim_alloc(sizeof(*law));
-    law->limit = LIMIT_START;
-    law->limit_max = fmax(200, facts->demand);
+    law->rng.state = facts->seed;
+    law->limit = fmax(LIMIT_START, facts->demand / LIMIT_START_PART);
+    law->limit_max = fmax(limit_max, facts->demand);
+
+    return law;
+}
+
+
+static void *
+gradient2_create(const sim_law_facts_t *facts)
+{
+    return limiter_new(facts, GRADIENT_MAX);
+}
+
+
+static void
+vegas_probe_later(limiter_t *law)
+{
+    law->probe = 0;
+    law->probe_jitter = 0.5 + 0.5 * sim_uniform(sim_rng_next(&law->rng));
+}
+
+
+static void *
+vegas_create(const sim_law_facts_t *facts)
+{
+    limiter_t  *law;
+
+    law = limiter_new(facts, VEGAS_MAX);
+    vegas_probe_later(law);
 
     return law;
 }
@@ -74,45 +119,44 @@ limiter_admit(void *data, const sim_ask_t *ask, sim_pass_t *pass)
 }
 
 
-/* A window of samples: its mean against the least of the last seconds. */
-
 static void
-vegas_window(limiter_t *law, double now_s)
+vegas_window(limiter_t *law, double latency_s)
 {
-    double  r, step, queue;
+    double  step, queue;
 
-    r = law->latency_sum / fmax(1, law->ok);
-    step = fmax(1, log10(law->limit));
+    law->probe++;
 
-    if (law->dropped > VEGAS_DROPPED * law->samples) {
-        law->limit *= VEGAS_DROP;
-
-    } else if (law->ok > 0) {
-
-        if (law->base_s == 0 || r < law->base_s
-            || now_s - law->base_at_s > VEGAS_BASE_S)
-        {
-            law->base_s = r;
-            law->base_at_s = now_s;
-        }
-
-        queue = law->limit * (1 - law->base_s / r);
-
-        if (law->in_flight_max * 2 < law->limit) {
-            step = 0;
-        }
-
-        law->limit += (queue <= step) ? 6 * step : (queue < 3 * step) ? step
-                      : (queue > 6 * step) ? -step : 0;
+    if (law->probe_jitter * VEGAS_PROBE * law->limit <= law->probe) {
+        vegas_probe_later(law);
+        law->base_s = latency_s;
+        return;
     }
 
-    law->limit = fmax(2, fmin(law->limit_max, law->limit));
+    if (law->base_s == 0 || latency_s < law->base_s) {
+        law->base_s = latency_s;
+        return;
+    }
 
-    law->samples = 0;
-    law->dropped = 0;
-    law->ok = 0;
-    law->latency_sum = 0;
-    law->in_flight_max = 0;
+    step = fmax(1, floor(log10(floor(law->limit))));
+    queue = ceil(law->limit * (1 - law->base_s / latency_s));
+
+    if (law->dropped) {
+        law->limit -= step;
+
+    } else if (law->in_flight_max * 2 < law->limit) {
+        return;
+
+    } else if (queue <= step) {
+        law->limit += 6 * step;
+
+    } else if (queue < 3 * step) {
+        law->limit += step;
+
+    } else if (queue > 6 * step) {
+        law->limit -= step;
+    }
+
+    law->limit = fmax(1, fmin(law->limit_max, law->limit));
 }
 
 
@@ -120,44 +164,53 @@ static void
 vegas_done(void *data, const sim_pass_t *pass, sim_result_t result,
     uint64_t now_ns)
 {
-    double      n;
+    double      now_s;
     limiter_t  *law = data;
-
-    n = pass->weight;
 
     law->in_flight_max = fmax(law->in_flight_max, law->in_flight);
     law->in_flight -= pass->weight;
-    law->samples += n;
 
-    if (result == SIM_RESULT_OK) {
-        law->ok += n;
-        law->latency_sum += sim_seconds(now_ns - pass->at_ns) * n;
-
-    } else if (result >= SIM_RESULT_OVERLOAD) {
-        law->dropped += n;
+    if (result == SIM_RESULT_ERROR) {
+        return;
     }
 
-    if (law->samples >= VEGAS_WINDOW && law->samples >= law->limit / 2) {
-        vegas_window(law, sim_seconds(now_ns));
+    now_s = sim_seconds(now_ns);
+
+    law->samples += pass->weight;
+    law->latency_sum += sim_seconds(now_ns - pass->at_ns) * pass->weight;
+    law->dropped |= (result != SIM_RESULT_OK);
+
+    if (now_s <= law->window_end_s) {
+        return;
     }
+
+    if (law->samples >= VEGAS_SAMPLES) {
+        vegas_window(law, law->latency_sum / law->samples + 1e-9);
+    }
+
+    law->window_end_s = now_s + VEGAS_WINDOW_S;
+    law->samples = 0;
+    law->latency_sum = 0;
+    law->in_flight_max = 0;
+    law->dropped = 0;
 }
 
 
 static void
-gradient2_sample(limiter_t *law, double latency_s, unsigned was)
+gradient2_sample(limiter_t *law, double latency_s)
 {
     double  gradient, factor;
 
-    /* the first samples weigh alike, then exponentially */
-
-    factor = fmax(1 / ++law->samples, 2 / (GRADIENT_WINDOW + 1));
+    law->samples++;
+    factor = (law->samples <= GRADIENT_WARM_UP) ? 1 / law->samples
+                                                : 2 / (GRADIENT_LONG + 1);
     law->base_s += factor * (latency_s - law->base_s);
 
     if (law->base_s / latency_s > 2) {
         law->base_s *= 0.95;
     }
 
-    if (was < law->limit / 2) {
+    if (law->in_flight < law->limit / 2) {
         return;
     }
 
@@ -177,9 +230,8 @@ gradient2_done(void *data, const sim_pass_t *pass, sim_result_t result,
     limiter_t  *law = data;
 
     for (i = 0; i < pass->weight; i++, law->in_flight--) {
-        if (result == SIM_RESULT_OK || result >= SIM_RESULT_TIMEOUT) {
-            gradient2_sample(law, sim_seconds(now_ns - pass->at_ns) + 1e-9,
-                             law->in_flight);
+        if (result != SIM_RESULT_ERROR) {
+            gradient2_sample(law, sim_seconds(now_ns - pass->at_ns) + 1e-9);
         }
     }
 }
@@ -214,14 +266,14 @@ limiter_show(void *data, sim_show_t *show)
 
 
 const sim_law_t  sim_law_vegas = {
-    "vegas", "a limit in flight: Vegas on windows of samples",
-    limiter_create, free, limiter_admit, vegas_done, limiter_retry_after_s,
-    limiter_tick, NULL, limiter_show
+    "vegas", "a limit in flight: VegasLimit of concurrency-limits",
+    vegas_create, free, limiter_admit, vegas_done, limiter_retry_after_s,
+    limiter_tick, NULL, limiter_show, 0
 };
 
 
 const sim_law_t  sim_law_gradient2 = {
-    "gradient2", "a limit in flight: Gradient2, as in concurrency-limits",
-    limiter_create, free, limiter_admit, gradient2_done,
-    limiter_retry_after_s, limiter_tick, NULL, limiter_show
+    "gradient2", "a limit in flight: Gradient2Limit of concurrency-limits",
+    gradient2_create, free, limiter_admit, gradient2_done,
+    limiter_retry_after_s, limiter_tick, NULL, limiter_show, 0
 };

@@ -1,8 +1,18 @@
 
 /*
- * Limits on the rate, and none: what is done without looking at the backend
- * (nothing, a fixed rate, a linear ramp), and a throttle that looks at how
- * much succeeds (Google's SRE book, "Handling Overload").
+ * Limits on the rate, and none: what is done without looking at the backend,
+ * and a throttle that looks at how much succeeds.
+ *
+ *   fixed       limit_req at the usual demand, with bursts of 200 ms
+ *   fixed-warm  ... at what the backend can do when it is warm
+ *   linear      nothing while Redis says down, then from nothing to the
+ *               usual demand in a minute, and no more
+ *   linear-open ... then no limit: a slow start as balancers have it for a
+ *               server (HAProxy, NGINX Plus), on the total
+ *   throttle    "Site Reliability Engineering" (Beyer et al., 2016), chapter
+ *               21, "Client-Side Throttling": turned away by chance,
+ *               (requests - K accepts) / (requests + 1), K = 2, both over two
+ *               minutes.  An error of the application was accepted.
  */
 
 #include <math.h>
@@ -15,7 +25,7 @@
 #define RAMP_S           60.0
 #define BURST_S          0.2
 
-/* The throttle lets twice of what succeeded in two minutes pass. */
+/* The throttle lets twice of what was accepted in two minutes pass. */
 #define THROTTLE_S       120
 #define THROTTLE_K       2.0
 
@@ -24,15 +34,16 @@ typedef struct {
     sim_rng_t            rng;
     double               rate;          /* < 0: no limit */
     double               demand;
+    unsigned             open;          /* no limit after the ramp */
     double               tokens;
     double               tokens_s;      /* when they were counted */
     double               up_s;          /* since when; < 0: down */
     unsigned             in_flight;
 
     double               asked[THROTTLE_S];     /* by second, a ring */
-    double               succeeded[THROTTLE_S];
+    double               accepted[THROTTLE_S];
     double               asked_sum;
-    double               succeeded_sum;
+    double               accepted_sum;
     unsigned             second;
 } rates_t;
 
@@ -58,6 +69,31 @@ fixed_create(const sim_law_facts_t *facts)
 
     law = rates_create(facts);
     law->rate = facts->demand;
+
+    return law;
+}
+
+
+static void *
+fixed_warm_create(const sim_law_facts_t *facts)
+{
+    rates_t  *law;
+
+    law = rates_create(facts);
+    law->rate = sim_scenario_capacity(facts->scenario) * facts->demand
+                / facts->scenario->demand;
+
+    return law;
+}
+
+
+static void *
+linear_open_create(const sim_law_facts_t *facts)
+{
+    rates_t  *law;
+
+    law = rates_create(facts);
+    law->open = 1;
 
     return law;
 }
@@ -100,9 +136,9 @@ rates_done(void *data, const sim_pass_t *pass, sim_result_t result,
 
     law->in_flight -= pass->weight;
 
-    if (result == SIM_RESULT_OK) {
-        law->succeeded[law->second] += pass->weight;
-        law->succeeded_sum += pass->weight;
+    if (result == SIM_RESULT_OK || result == SIM_RESULT_ERROR) {
+        law->accepted[law->second] += pass->weight;
+        law->accepted_sum += pass->weight;
     }
 }
 
@@ -115,7 +151,7 @@ throttle_admit(void *data, const sim_ask_t *ask, sim_pass_t *pass)
 
     (void) pass;
 
-    refuse = (law->asked_sum - THROTTLE_K * law->succeeded_sum)
+    refuse = (law->asked_sum - THROTTLE_K * law->accepted_sum)
              / (law->asked_sum + 1);
 
     law->asked[law->second] += ask->weight;
@@ -160,7 +196,8 @@ linear_tick(void *data, uint64_t now_ns)
 
     } else if (law->up_s > 0) {
         since_s = sim_seconds(now_ns) - law->up_s;
-        law->rate = (since_s < RAMP_S) ? law->demand * since_s / RAMP_S : -1;
+        law->rate = (since_s >= RAMP_S && law->open) ? -1
+                    : law->demand * fmin(since_s / RAMP_S, 1);
     }
 }
 
@@ -186,9 +223,9 @@ throttle_tick(void *data, uint64_t now_ns)
     if (second != law->second) {
         law->second = second;
         law->asked_sum -= law->asked[second];
-        law->succeeded_sum -= law->succeeded[second];
+        law->accepted_sum -= law->accepted[second];
         law->asked[second] = 0;
-        law->succeeded[second] = 0;
+        law->accepted[second] = 0;
     }
 }
 
@@ -206,26 +243,40 @@ rates_show(void *data, sim_show_t *show)
 const sim_law_t  sim_law_none = {
     "none", "all pass",
     rates_create, free, rates_admit, rates_done, rates_retry_after_s,
-    rates_tick, NULL, rates_show
+    rates_tick, NULL, rates_show, 0
 };
 
 
 const sim_law_t  sim_law_fixed = {
     "fixed", "a fixed rate: the nominal demand",
     fixed_create, free, rates_admit, rates_done, rates_retry_after_s,
-    rates_tick, NULL, rates_show
+    rates_tick, NULL, rates_show, 0
+};
+
+
+const sim_law_t  sim_law_fixed_warm = {
+    "fixed-warm", "a fixed rate: what the backend can do when it is warm",
+    fixed_warm_create, free, rates_admit, rates_done, rates_retry_after_s,
+    rates_tick, NULL, rates_show, 0
 };
 
 
 const sim_law_t  sim_law_linear = {
-    "linear", "nothing while down, then a linear ramp of 60 s, then all",
+    "linear", "nothing while down, then a linear ramp of 60 s to the demand",
     rates_create, free, rates_admit, rates_done, rates_retry_after_s,
-    linear_tick, linear_hear, rates_show
+    linear_tick, linear_hear, rates_show, 0
+};
+
+
+const sim_law_t  sim_law_linear_open = {
+    "linear-open", "nothing while down, a linear ramp of 60 s, then all",
+    linear_open_create, free, rates_admit, rates_done, rates_retry_after_s,
+    linear_tick, linear_hear, rates_show, 0
 };
 
 
 const sim_law_t  sim_law_throttle = {
-    "throttle", "twice of what succeeded in the last two minutes",
+    "throttle", "twice of what was accepted in the last two minutes",
     rates_create, free, throttle_admit, rates_done, rates_retry_after_s,
-    throttle_tick, NULL, rates_show
+    throttle_tick, NULL, rates_show, 0
 };

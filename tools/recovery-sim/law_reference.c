@@ -422,5 +422,5 @@ reference_show(void *data, sim_show_t *show)
 const sim_law_t  sim_law_reference = {
     "reference", "Vegas on a frame, overruled by the gradient of delivery",
     reference_create, free, reference_admit, reference_done,
-    reference_retry_after_s, reference_tick, NULL, reference_show
+    reference_retry_after_s, reference_tick, NULL, reference_show, 0
 };

@@ -17,7 +17,7 @@
 #include "report.h"
 
 
-#define SIM_LAWS_MAX  16
+#define SIM_LAWS_MAX  64
 
 
 static void
@@ -49,6 +49,17 @@ written(int rc, const char *path)
 
 
 static int
+is_compared(const sim_options_t *options, const sim_law_t *law)
+{
+    if (options->ablations) {
+        return law == &sim_law_product || law->without != 0;
+    }
+
+    return law != &sim_law_oracle && law->without == 0;
+}
+
+
+static int
 run_laws(const sim_options_t *options, const rcv_policy_t *policy)
 {
     unsigned     i, n;
@@ -56,13 +67,14 @@ run_laws(const sim_options_t *options, const rcv_policy_t *policy)
 
     n = 0;
 
-    for (i = 0; sim_laws[i] != NULL && n < SIM_LAWS_MAX; i++) {
+    for (i = 0; sim_law(i) != NULL && n < SIM_LAWS_MAX; i++) {
 
-        if (sim_laws[i] == &sim_law_oracle) {
+        if (!is_compared(options, sim_law(i))) {
             continue;
         }
 
-        batch_of(&batches[n], options, policy, sim_laws[i]);
+        batch_of(&batches[n], options, policy, sim_law(i));
+        batches[n].beside = (n != 0) ? &batches[0] : NULL;
 
         if (sim_batch_run(&batches[n++]) != 0) {
             return 2;
@@ -70,6 +82,7 @@ run_laws(const sim_options_t *options, const rcv_policy_t *policy)
     }
 
     sim_report_laws(batches, n, stdout);
+    sim_report_sums(batches, n, stdout);
 
     return 0;
 }

@@ -27,7 +27,9 @@ static const char  usage[] =
     "  --seed N          default 1; the same seed gives the same output\n"
     "  --seeds N         so many seeds, from --seed on; median and worst\n"
     "  --policy NAME     which one, if the file has several\n"
-    "  --law NAME        another law in the product's place; all: compare\n"
+    "  --law NAME        another law in the product's place; all: compare;\n"
+    "                    without: compare the product's, and without each of\n"
+    "                    its ingredients\n"
     "  --csv FILE        what happened, second by second\n"
     "  --svg FILE        the same as a plot, of the first seed\n"
     "  --floors FILE     fail when a figure is below its floor there\n"
@@ -45,13 +47,13 @@ options_list(void)
     printf("scenarios:\n");
 
     for (i = 0; i < sim_nscenarios; i++) {
-        printf("  %-18s %s\n", sim_scenario(i)->name, sim_scenario(i)->what);
+        printf("  %-20s %s\n", sim_scenario(i)->name, sim_scenario(i)->what);
     }
 
     printf("\nlaws:\n");
 
-    for (i = 0; sim_laws[i] != NULL; i++) {
-        printf("  %-18s %s\n", sim_laws[i]->name, sim_laws[i]->what);
+    for (i = 0; sim_law(i) != NULL; i++) {
+        printf("  %-20s %s\n", sim_law(i)->name, sim_law(i)->what);
     }
 }
 
@@ -112,8 +114,11 @@ static void
 options_law(sim_options_t *options, const char *name)
 {
     options->law = sim_law_find(name);
+    options->ablations = (strcmp(name, "without") == 0);
 
-    if (options->law == NULL && strcmp(name, "all") != 0) {
+    if (options->law == NULL && !options->ablations
+        && strcmp(name, "all") != 0)
+    {
         options_fail("there is no law", name);
     }
 }

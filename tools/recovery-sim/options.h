@@ -13,7 +13,8 @@
 typedef struct {
     const char          *policy_path;   /* "default": the built-in one */
     const char          *policy_name;   /* NULL: the only one there */
-    const sim_law_t     *law;           /* NULL: all, side by side */
+    const sim_law_t     *law;           /* NULL: several, side by side */
+    unsigned             ablations;     /* ... the product's */
     unsigned             first;         /* scenarios */
     unsigned             nscenarios;
     unsigned             seed;

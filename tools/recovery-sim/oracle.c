@@ -155,5 +155,5 @@ oracle_show(void *law, sim_show_t *show)
 const sim_law_t  sim_law_oracle = {
     "oracle", "omniscient: sees workers, queue and warmth",
     oracle_create, free, oracle_admit, oracle_done, oracle_retry_after_s,
-    oracle_tick, NULL, oracle_show
+    oracle_tick, NULL, oracle_show, 0
 };

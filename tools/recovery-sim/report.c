@@ -118,38 +118,8 @@ sim_report(const sim_batch_t *batch, FILE *file)
     }
 
     fputs(legend, file);
-}
 
-
-void
-sim_report_laws(const sim_batch_t *batches, unsigned n, FILE *file)
-{
-    char         text[32];
-    unsigned     i, law;
-    sim_score_t  median, worst;
-
-    fprintf(file, "policy \"%s\", %u seed%s from %u: goodput / critical "
-            "class served, %%\n\n%-18s", batches->policy->name,
-            batches->nseeds, batches->nseeds == 1 ? "" : "s", batches->seed,
-            "scenario");
-
-    for (law = 0; law < n; law++) {
-        fprintf(file, " %11s", batches[law].law->name);
-    }
-
-    fprintf(file, "\n");
-
-    for (i = 0; i < batches->nscenarios; i++) {
-        fprintf(file, "%-18s", sim_scenario(batches->first + i)->name);
-
-        for (law = 0; law < n; law++) {
-            sim_batch_sum(&batches[law], i, &median, &worst);
-            snprintf(text, sizeof(text), "%.1f/%.1f",
-                     100 * median.value[SIM_FIGURE_GOODPUT],
-                     100 * median.value[SIM_FIGURE_CRITICAL]);
-            fprintf(file, " %11s", text);
-        }
-
-        fprintf(file, "\n");
+    if (batch->nscenarios > 1) {
+        sim_report_sums(batch, 1, file);
     }
 }

@@ -18,6 +18,9 @@ void sim_report(const sim_batch_t *batch, FILE *file);
 /* A line for each scenario, a column for each law: goodput and critical. */
 void sim_report_laws(const sim_batch_t *batches, unsigned n, FILE *file);
 
+/* A line for each law, over all scenarios. */
+void sim_report_sums(const sim_batch_t *batches, unsigned n, FILE *file);
+
 /* The time series; 0, or -1 with errno. */
 int sim_csv(const sim_batch_t *batch, const char *path);
 

@@ -226,6 +226,7 @@ world_laws(sim_world_t *world)
         facts.seed = sim_hash(world->run->seed, i, 13);
 
         /* those who share leases share a leader */
+        facts.without = world->law->without;
         facts.leader = (scenario->leases && i != 0) ? world->laws[0] : NULL;
 
         world->laws[i] = world->law->create(&facts);
