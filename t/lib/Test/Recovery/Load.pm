@@ -8,6 +8,7 @@ package Test::Recovery::Load;
 #            uris => ['/a', '/b', ...], headers => {..}, timeout => 2,
 #            for => SECONDS)              uris in turn; without "for": till stop
 #   $l->peek                    {sent, status => {200 => N, ..}, open}
+#   $l->take                    results so far, which it forgets
 #   $l->stop, $l->wait          results: [{t, uri, status, time_s, headers}]
 #
 # status 0 is an error: its word is in "error".
@@ -68,6 +69,7 @@ sub _ask {
 
 
 sub peek { $_[0]->_ask('peek') }
+sub take { $_[0]->_ask('take') }
 
 
 # wait: until "for" is over and the last answer is there
@@ -150,14 +152,15 @@ sub _run {
         return if defined $n && $n == 0;
 
         while ($buf =~ s/\A([^\n]*)\n//) {
-            $final = $1, next if $1 ne 'peek';
+            $final = $1, next if $1 ne 'peek' && $1 ne 'take';
 
             $ctl->blocking(1);
-            print $ctl JSON::PP->new->encode({
+            print $ctl JSON::PP->new->encode($1 eq 'take' ? $l->{done} : {
                 sent => $l->{sent}, status => $l->{status},
                 open => scalar keys %{$l->{open}} }), "\n";
             $ctl->flush();
             $ctl->blocking(0);
+            $l->{done} = [] if $1 eq 'take';
         }
     }
 }
