@@ -13,7 +13,7 @@ build=(gcc libc6-dev make dpkg-dev pkg-config nginx nginx-dev libhiredis-dev
        libpcre2-dev libssl-dev zlib1g-dev)
 run=(redis-server redis-tools curl perl)
 test=(libcmocka-dev clang libclang-rt-dev cppcheck shellcheck libnginx-mod-nchan
-      nghttp2-client openssl prometheus)
+      nghttp2-client openssl prometheus iproute2 faketime)
 
 policy=/usr/sbin/policy-rc.d
 mark="# placed by install-deps.sh of ngx_http_recovery_module"

@@ -4,6 +4,7 @@ package Test::Recovery::Redis;
 # client that is small enough to trust.
 #
 #   $r = Test::Recovery::Redis->new(dir => .., port => .., conf => "..")
+#                   host => where it listens, run => [words before the command]
 #   $r->cmd('HSET', 'recovery:kv', 'health', 'down')   dies on -ERR
 #   $r->port, $r->unix_path, $r->url, $r->pid
 #   $r->pause (SIGSTOP), $r->resume, $r->kill9, $r->stop, $r->start
@@ -21,7 +22,8 @@ use Test::Recovery::Process qw(slow poll_until spawn reap);
 sub new {
     my ($class, %o) = @_;
 
-    my $self = bless { name => 'redis', %o, owner => $$ }, $class;
+    my $self = bless { name => 'redis', host => '127.0.0.1', run => [], %o,
+                       owner => $$ }, $class;
 
     $self->{file} = "$self->{dir}/$self->{name}";
     $self->start();
@@ -33,7 +35,7 @@ sub new {
 sub port { $_[0]{port} }
 sub pid { $_[0]{pid} }
 sub unix_path { "$_[0]{file}.sock" }
-sub url { "redis://127.0.0.1:$_[0]{port}" }
+sub url { "redis://$_[0]{host}:$_[0]{port}" }
 sub pause { kill 'STOP', $_[0]{pid} }
 sub resume { kill 'CONT', $_[0]{pid} }
 
@@ -45,13 +47,13 @@ sub start {
     my $binary = $ENV{TEST_REDIS_BINARY} || 'redis-server';
 
     open my $fh, '>', "$file.conf" or die "$file.conf: $!\n";
-    print $fh "bind 127.0.0.1\nport $self->{port}\n"
+    print $fh "bind $self->{host}\nport $self->{port}\n"
               . "unixsocket $file.sock\ndir $self->{dir}\n"
               . "dbfilename $self->{name}.rdb\nsave \"\"\nappendonly no\n"
               . "daemonize no\nlogfile $file.log\n" . ($self->{conf} // '');
     close $fh;
 
-    $self->{pid} = spawn(cmd => [$binary, "$file.conf"],
+    $self->{pid} = spawn(cmd => [@{$self->{run}}, $binary, "$file.conf"],
                          stdout => "$file.out", stderr => "$file.out");
 
     poll_until(sub {
@@ -111,7 +113,7 @@ sub _connect {
 
     $self->{buf} = '';
 
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+    my $s = IO::Socket::INET->new(PeerAddr => $self->{host},
                                   PeerPort => $self->{port},
                                   Timeout => 5 * slow())
         or die "redis: cannot connect to port $self->{port}: $!\n";
