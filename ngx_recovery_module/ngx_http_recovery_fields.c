@@ -12,6 +12,8 @@ static ngx_int_t ngx_http_recovery_samples_shed(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_phase(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_mode(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_results(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_latency(const void *view,
@@ -250,6 +252,11 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
       GAUGE("signal_lost",
             "1 while the policy for a lost signal is in force.") },
 
+    { ngx_string("signal_mode"), ngx_string("Signal"),
+      BACKEND(WORD, signal_mode), ngx_http_recovery_mode_names,
+      FAMILY("signal_mode", GAUGE, mode,
+             "1 for what decides: the source, or what stands in for it.") },
+
     { ngx_string("allowed_per_s"), ngx_string("Allowed"),
       BACKEND(RATE, allowed_milli), NULL,
       GAUGE("allowed_requests_per_second",
@@ -469,6 +476,26 @@ ngx_http_recovery_samples_phase(const void *view, ngx_uint_t i,
 
     ngx_http_recovery_sample_label(sample, "phase", rcv_phase_names[i]);
     sample->value = (backend->phase == i);
+
+    return NGX_OK;
+}
+
+
+/* Never heard, or no source: none of them. */
+
+static ngx_int_t
+ngx_http_recovery_samples_mode(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    const ngx_http_recovery_view_t  *backend = view;
+
+    if (i >= NGX_HTTP_RECOVERY_MODES) {
+        return NGX_DONE;
+    }
+
+    ngx_http_recovery_sample_label(sample, "mode",
+                                   ngx_http_recovery_mode_names[i]);
+    sample->value = (backend->signal_mode == i);
 
     return NGX_OK;
 }

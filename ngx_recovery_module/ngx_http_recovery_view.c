@@ -13,8 +13,12 @@ static ngx_int_t ngx_http_recovery_view_backend(
     ngx_http_recovery_zone_t *zone, ngx_http_recovery_backend_t *backend,
     ngx_pool_t *pool, ngx_http_recovery_node_view_t *node,
     ngx_http_recovery_view_t *view);
-static void ngx_http_recovery_view_signal(rcv_state_t *state,
+static void ngx_http_recovery_view_signal(
+    ngx_http_recovery_backend_t *backend, rcv_state_t *state,
     ngx_http_recovery_node_view_t *node, ngx_http_recovery_view_t *view);
+static uint64_t ngx_http_recovery_view_mode(
+    ngx_http_recovery_backend_t *backend, rcv_state_t *state,
+    ngx_http_recovery_node_view_t *node);
 static void ngx_http_recovery_view_limits(
     ngx_http_recovery_backend_t *backend, rcv_state_t *state,
     ngx_http_recovery_view_t *view);
@@ -41,6 +45,11 @@ const char *const
     ngx_http_recovery_source_names[NGX_HTTP_RECOVERY_SOURCES] =
 {
     "initial", "redis"
+};
+
+
+const char *const  ngx_http_recovery_mode_names[NGX_HTTP_RECOVERY_MODES] = {
+    "live", "held", "kept", "shed", "pass"
 };
 
 
@@ -196,7 +205,7 @@ ngx_http_recovery_view_backend(ngx_http_recovery_zone_t *zone,
 
     view->name = backend->name;
 
-    ngx_http_recovery_view_signal(&state, node, view);
+    ngx_http_recovery_view_signal(backend, &state, node, view);
     ngx_http_recovery_view_limits(backend, &state, view);
     ngx_http_recovery_view_results(record, view);
 
@@ -223,8 +232,9 @@ ngx_http_recovery_view_backend(ngx_http_recovery_zone_t *zone,
 
 
 static void
-ngx_http_recovery_view_signal(rcv_state_t *state,
-    ngx_http_recovery_node_view_t *node, ngx_http_recovery_view_t *view)
+ngx_http_recovery_view_signal(ngx_http_recovery_backend_t *backend,
+    rcv_state_t *state, ngx_http_recovery_node_view_t *node,
+    ngx_http_recovery_view_t *view)
 {
     view->phase = ngx_http_recovery_view_word(state->phase, RCV_PHASES);
 
@@ -242,6 +252,35 @@ ngx_http_recovery_view_signal(rcv_state_t *state,
 
     view->health_age_ms = node->redis_age_ms;
     view->signal_lost = (state->lost != 0);
+    view->signal_mode = ngx_http_recovery_view_mode(backend, state, node);
+}
+
+
+static uint64_t
+ngx_http_recovery_view_mode(ngx_http_recovery_backend_t *backend,
+    rcv_state_t *state, ngx_http_recovery_node_view_t *node)
+{
+    if (!state->lost) {
+
+        if (state->stale) {
+            return NGX_HTTP_RECOVERY_MODE_HELD;
+        }
+
+        return (node->redis_age_ms == NGX_HTTP_RECOVERY_UNKNOWN)
+               ? NGX_HTTP_RECOVERY_UNKNOWN : NGX_HTTP_RECOVERY_MODE_LIVE;
+    }
+
+    switch (backend->policy->core->lost_mode) {
+
+    case RCV_LOST_SHED:
+        return NGX_HTTP_RECOVERY_MODE_SHED;
+
+    case RCV_LOST_PASS:
+        return NGX_HTTP_RECOVERY_MODE_PASS;
+
+    default:
+        return NGX_HTTP_RECOVERY_MODE_KEPT;
+    }
 }
 
 

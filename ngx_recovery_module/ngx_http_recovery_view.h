@@ -29,6 +29,18 @@ typedef enum {
 } ngx_http_recovery_source_t;
 
 
+/* What decides: the source, its last word, or "when signal_lost". */
+
+typedef enum {
+    NGX_HTTP_RECOVERY_MODE_LIVE = 0,
+    NGX_HTTP_RECOVERY_MODE_HELD,            /* stale; nothing rises */
+    NGX_HTTP_RECOVERY_MODE_KEPT,
+    NGX_HTTP_RECOVERY_MODE_SHED,
+    NGX_HTTP_RECOVERY_MODE_PASS,
+    NGX_HTTP_RECOVERY_MODES
+} ngx_http_recovery_mode_t;
+
+
 typedef struct {
     ngx_str_t            name;
     uint64_t             offered;           /* the three below */
@@ -60,6 +72,7 @@ typedef struct {
     uint64_t             health_source;
     uint64_t             health_age_ms;
     uint64_t             signal_lost;
+    uint64_t             signal_mode;       /* ngx_http_recovery_mode_t */
 
     uint64_t             allowed_milli;
     uint64_t             ceiling_milli;
@@ -120,6 +133,8 @@ typedef struct {
 
 extern const char *const
     ngx_http_recovery_source_names[NGX_HTTP_RECOVERY_SOURCES];
+extern const char *const
+    ngx_http_recovery_mode_names[NGX_HTTP_RECOVERY_MODES];
 extern const char *const
     ngx_http_recovery_by_names[NGX_HTTP_RECOVERY_BYS];
 

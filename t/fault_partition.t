@@ -18,7 +18,7 @@ use Test::More;
 
 BEGIN {
     if (!$ENV{TEST_IN_NAMESPACE}) {
-        my $try = 'unshare -n ip link add a type veth peer name b';
+        my $try = 'unshare -n ip link add near type veth peer name far';
 
         plan(skip_all => 'no right to make network namespaces')
             if system("$try 2>/dev/null") != 0;

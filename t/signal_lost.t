@@ -22,7 +22,7 @@ use Test::Recovery::Watch qw(jumps statuses);
 my @ALL = qw(keepup keepdown shed pass patient rise);
 my @LOST = qw(keepup keepdown shed pass);
 
-my $t = Test::Recovery->new()->plan(81);
+my $t = Test::Recovery->new()->plan(91);
 
 $t->backend(8081);
 $t->redis_start();
@@ -74,6 +74,23 @@ EOF2
 sub b { $t->backend_status($_[0]) }
 sub get { $t->http_get("/$_[0]") }
 sub lost { [map { b($_)->{signal_lost} ? 1 : 0 } @ALL] }
+sub modes { join ' ', map { b($_)->{signal_mode} // 'null' } @ALL }
+
+
+# the same, of the metrics: those that are 1
+
+sub mode_metrics {
+    my $m = $t->metrics();
+
+    return join ' ', map {
+        my $name = $_;
+        my @on = grep {
+            $m->value('nginx_recovery_signal_mode', backend => $name,
+                      mode => $_)
+        } qw(live held kept shed pass);
+        @on ? "@on" : 'null';
+    } @ALL;
+}
 sub jumped { [map { jumps(b($_)) } @ALL] }
 
 
@@ -86,6 +103,8 @@ is_deeply(lost(), [(0) x @ALL], 'alone: never heard is not lost');
 is_deeply([map { b($_)->{phase} } @ALL], [('up') x @ALL], 'alone: initial');
 is(b('shed')->{health_age_ms}, undef, 'alone: no age');
 is(get('shed')->{status}, 200, 'alone: passed');
+is(modes(), 'null null null null null null', 'alone: no mode');
+is(mode_metrics(), modes(), 'alone: nor in the metrics');
 
 $t->redis_start();
 $t->redis('HSET', "recovery:$_", 'health', 'up') for qw(keepup shed patient);
@@ -133,6 +152,8 @@ sub goes_silent {
     is_deeply(lost(), [1, 1, 1, 1, 0, 0], "$label: each by its own policy");
     cmp_ok(b('keepup')->{health_age_ms}, '>=', 1000, "$label: health ages");
     isnt($t->status()->{redis}{state}, 'connected', "$label: status");
+    is(modes(), 'kept kept shed pass held held', "$label: modes");
+    is(mode_metrics(), modes(), "$label: in the metrics, too");
 
     phases_are($label, keepup => 'up', keepdown => 'down', shed => 'down',
                pass => qr/ramping|verifying|up/, patient => 'up');
@@ -156,6 +177,8 @@ sub comes_back {
     ok($t->wait_for(sub { !grep { $_ } @{lost()} }, 'the signal', 30),
        "$label: none is lost");
     is($t->status()->{redis}{state}, 'connected', "$label: connected");
+    is(modes(), 'live live live live live live', "$label: modes");
+    is(mode_metrics(), modes(), "$label: in the metrics, too");
 
     # what was shed rises; the source has never said that "pass" is up
 

@@ -44,6 +44,7 @@ my %BACKEND = (
     health_reason   => 'string|null',
     health_age_ms   => 'number|null',
     signal_lost     => 'boolean',
+    signal_mode     => 'string|null',
     allowed_per_s   => 'number|null',
     ceiling_per_s   => 'number|null',
     reference_per_s => 'number|null',
