@@ -92,6 +92,7 @@ rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
     ticket->epoch = rcv_gate_epoch(word);
     ticket->booked = 0;
     ticket->charged = 0;
+    ticket->budgeted = 0;
 
     if (mode == RCV_GATE_CLOSED) {
         return rcv_gate_reason(word);
@@ -114,6 +115,54 @@ rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
                                rcv_inflight_watermark(rcv_gate_limit(word),
                                                       share_ppm, class_index),
                                ticket);
+}
+
+
+rcv_reason_t
+rcv_admit_retry(const rcv_admit_at_t *at, unsigned class_index,
+    uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket)
+{
+    uint32_t      share_ppm;
+    uint64_t      word;
+    rcv_reason_t  reason;
+
+    word = rcv_load_acquire(&at->gate->word);
+    share_ppm = at->policy->classes[class_index].share_ppm;
+
+    if (rcv_gate_mode(word) != RCV_GATE_CLOSED
+        && class_index <= rcv_gate_class_max(word)
+        && !rcv_budget_fits(at->gate, share_ppm, class_index))
+    {
+        *ticket = (rcv_ticket_t) { 0 };
+        ticket->phase = rcv_gate_phase(word);
+        ticket->epoch = rcv_gate_epoch(word);
+
+        return RCV_REASON_RETRY_BUDGET;
+    }
+
+    reason = rcv_admit(at, class_index, cost_milli, now_ns, ticket);
+
+    if (reason != RCV_REASON_NONE) {
+        return reason;
+    }
+
+    if (!rcv_budget_take(at->gate, share_ppm, class_index)) {
+        rcv_admit_undo(at, cost_milli, ticket);
+        return RCV_REASON_RETRY_BUDGET;
+    }
+
+    ticket->budgeted = 1;
+
+    return RCV_REASON_NONE;
+}
+
+
+void
+rcv_admit_attempt(const rcv_admit_at_t *at, uint32_t cost_milli,
+    uint64_t now_ns)
+{
+    rcv_bucket_charge(at->gate, cost_milli, now_ns);
+    rcv_budget_charge(at->gate);
 }
 
 
@@ -149,5 +198,9 @@ rcv_admit_undo(const rcv_admit_at_t *at, uint32_t cost_milli,
     if (ticket->charged) {
         ticket->charged = 0;
         rcv_bucket_refund(at->gate, cost_milli);
+    }
+    if (ticket->budgeted) {
+        ticket->budgeted = 0;
+        rcv_budget_refund(at->gate);
     }
 }

@@ -2,15 +2,17 @@
 /*
  * The one decision: class, cost and now against a gate -> pass, or why not.
  *
- * Order: closed, class not let in yet, bucket (a look), in flight (take),
- * bucket (take).  The look comes first because under a rate limit most
- * requests end there, having written nothing that others wait for.
+ * Order: closed, class not let in yet, budget of a retry (a look), bucket (a
+ * look), in flight (take), bucket (take), budget (take).  The looks come
+ * first because under a limit most requests end there, having written nothing
+ * that others wait for.
  */
 
 #ifndef RCV_ADMIT_H_INCLUDED_
 #define RCV_ADMIT_H_INCLUDED_
 
 
+#include "budget.h"
 #include "gate.h"
 #include "inflight.h"
 #include "policy.h"
@@ -29,12 +31,24 @@ typedef struct {
     uint32_t             epoch;
     unsigned             booked;        /* holds a permit: give it back */
     unsigned             charged;       /* took its cost from the bucket */
+    unsigned             budgeted;      /* took a token for a retry */
 } rcv_ticket_t;
 
 
 /* Returns RCV_REASON_NONE when it passes.  cost_milli: 0 to COST_MAX. */
 rcv_reason_t rcv_admit(const rcv_admit_at_t *at, unsigned class_index,
     uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket);
+
+/* The same for a request that is a retry. */
+rcv_reason_t rcv_admit_retry(const rcv_admit_at_t *at, unsigned class_index,
+    uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket);
+
+/*
+ * One more attempt has been made on what was let in once: it costs the same
+ * again and counts as a retry, without being asked.
+ */
+void rcv_admit_attempt(const rcv_admit_at_t *at, uint32_t cost_milli,
+    uint64_t now_ns);
 
 /*
  * Books a permit for a request that was let in without one (slot NULL) and
@@ -46,7 +60,7 @@ int rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
 /* The permit back, at the end of the request; safe to call twice. */
 void rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
 
-/* Permit and cost back: the request was turned away by another gate. */
+/* Permit, cost and token back: the request was turned away by another gate. */
 void rcv_admit_undo(const rcv_admit_at_t *at, uint32_t cost_milli,
     rcv_ticket_t *ticket);
 

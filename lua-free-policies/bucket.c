@@ -8,6 +8,9 @@
 
 #define RCV_RESCALE_TRIES   64
 
+/* What is charged afterwards shuts the bucket for so long, no longer. */
+#define RCV_DEBT_NS         1000000000ull
+
 
 uint64_t
 rcv_bucket_interval_ns(uint64_t rate_milli)
@@ -153,6 +156,38 @@ rcv_bucket_take(rcv_gate_t *gate, uint32_t share_ppm, unsigned rank,
     } while (!rcv_cas(&gate->tat_ns, &tat_ns, next_ns));
 
     return 1;
+}
+
+
+void
+rcv_bucket_charge(rcv_gate_t *gate, uint32_t cost_milli, uint64_t now_ns)
+{
+    uint64_t  tat_ns, next_ns, interval_ns, burst_ns, cost_ns, most_ns;
+
+    tat_ns = rcv_load_acquire(&gate->tat_ns);
+
+    do {
+        interval_ns = rcv_load(&gate->interval_ns);
+
+        if (interval_ns == 0 || interval_ns == RCV_INTERVAL_NEVER) {
+            return;
+        }
+
+        burst_ns = rcv_load(&gate->burst_ns);
+        cost_ns = rcv_bucket_cost_ns(interval_ns, cost_milli);
+
+        most_ns = rcv_add_sat(burst_ns, rcv_max(cost_ns, RCV_DEBT_NS));
+        most_ns = rcv_min(most_ns, rcv_bucket_bound_ns(burst_ns,
+                                                       interval_ns));
+
+        next_ns = rcv_min(rcv_add_sat(rcv_max(tat_ns, now_ns), cost_ns),
+                          rcv_add_sat(now_ns, most_ns));
+
+        if (next_ns <= tat_ns) {
+            return;
+        }
+
+    } while (!rcv_cas(&gate->tat_ns, &tat_ns, next_ns));
 }
 
 

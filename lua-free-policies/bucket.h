@@ -56,6 +56,14 @@ int rcv_bucket_take(rcv_gate_t *gate, uint32_t share_ppm, unsigned rank,
     uint32_t cost_milli, uint64_t now_ns);
 
 /*
+ * Takes the cost of what has been let through already, whoever it was.  The
+ * debt shuts the bucket for all, but never for longer than a second, or than
+ * one such cost takes.
+ */
+void rcv_bucket_charge(rcv_gate_t *gate, uint32_t cost_milli,
+    uint64_t now_ns);
+
+/*
  * Gives back what rcv_bucket_take() took and nobody used.  Nothing is given
  * while there is no rate: nobody knows what it was worth.
  */

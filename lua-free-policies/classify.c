@@ -140,3 +140,31 @@ rcv_classify(const rcv_policy_t *policy, const rcv_class_facts_t *facts,
         decision->class_index = (unsigned) named;
     }
 }
+
+
+int
+rcv_classify_retry(const rcv_policy_t *policy,
+    const rcv_class_facts_t *facts, unsigned *pattern_limits)
+{
+    int                   holds;
+    rcv_subjects_t        subjects;
+    rcv_class_decision_t  decision;
+
+    *pattern_limits = 0;
+
+    if (!policy->retries) {
+        return 0;
+    }
+
+    decision.pattern_limits = 0;
+
+    subjects.policy = policy;
+    subjects.facts = facts;
+    subjects.decision = &decision;
+    subjects.known = 0;
+
+    holds = rcv_match_holds(&subjects, &policy->retries_test);
+    *pattern_limits = decision.pattern_limits;
+
+    return holds;
+}

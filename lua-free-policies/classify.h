@@ -45,5 +45,13 @@ typedef struct {
 void rcv_classify(const rcv_policy_t *policy, const rcv_class_facts_t *facts,
     rcv_class_decision_t *decision);
 
+/*
+ * Does the policy's "retries" rule know the request for a retry?  Who hides
+ * that it is one is let in as without the rule, who claims it falsely only
+ * hurts itself: so it needs no trust.
+ */
+int rcv_classify_retry(const rcv_policy_t *policy,
+    const rcv_class_facts_t *facts, unsigned *pattern_limits);
+
 
 #endif /* RCV_CLASSIFY_H_INCLUDED_ */

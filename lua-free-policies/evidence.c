@@ -47,7 +47,8 @@ turn_ramp_satisfied(const rcv_turn_t *turn)
     calm = (turn->window->shed_rate == 0);
 
     bound = (state->health == RCV_HEALTH_DEGRADED
-             || rcv_window_shed(turn->window) > turn->window->shed_rate);
+             || rcv_window_shed(turn->window)
+                > turn->window->shed_rate + turn->window->shed_retries);
 
     if (state->reference_milli == 0) {
         return calm || (reached && bound);

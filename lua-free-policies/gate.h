@@ -15,6 +15,8 @@
  *   scale_ns     the leader's: the interval in which tat_ns is reckoned, that
  *                of the last rate there was; 0: never a rate
  *   in_flight    everybody's: permits out; see inflight.h
+ *   retries_milli  everybody's: tokens for retries; see budget.h
+ *   retries_most_milli  the leader's: how many that may be
  *
  * A process killed at any instruction leaves every field valid; all it can
  * leave behind is permits, and those are found again (inflight.h).  A reader
@@ -46,7 +48,9 @@ typedef struct {
     uint64_t             tat_ns;
     uint64_t             scale_ns;
     uint32_t             in_flight;
-    uint32_t             unused[5];
+    int32_t              retries_milli;
+    uint32_t             retries_most_milli;
+    uint32_t             unused[3];
 } rcv_gate_t;
 
 _Static_assert(sizeof(rcv_gate_t) == 64, "a gate fills one cache line");

@@ -145,6 +145,8 @@ typedef struct {
     uint8_t              bound;         /* rcv_reason_t of the bucket */
     uint8_t              quiet;         /* see rcv_state_quiet() */
     uint8_t              dead;          /* down because we found it so */
+
+    uint16_t             calm_ms;       /* in full service; see budget.h */
 } rcv_state_t;
 
 #define RCV_PPM_UNKNOWN  UINT32_MAX

@@ -31,6 +31,8 @@ rcv_state_init(rcv_state_t *state, const rcv_policy_t *policy,
     state->why = RCV_WHY_START;
     state->phase = (uint8_t) limits->initial;
     state->epoch = 1;
+    state->calm_ms = (limits->initial == RCV_PHASE_UP) ? RCV_BUDGET_CALM_MS
+                                                       : 0;
 
     state->error_ppm = RCV_PPM_UNKNOWN;
     state->p50_ms = RCV_MS_UNKNOWN;
@@ -302,6 +304,9 @@ turn_publish(rcv_turn_t *turn)
     state = turn->state;
 
     rcv_allow(state, turn->policy, turn->limits, &out->allowance);
+
+    rcv_budget_tick(state, turn->policy, turn->window, turn->round,
+                    turn->dt_ms, &out->retries);
 
     out->ceiling_milli = rcv_allow_ceiling_milli(state, turn->limits);
 

@@ -11,6 +11,7 @@
 #define RCV_TICK_H_INCLUDED_
 
 
+#include "budget.h"
 #include "gate.h"
 #include "state.h"
 #include "window.h"
@@ -37,6 +38,7 @@ typedef struct {
 
 typedef struct {
     rcv_allowance_t      allowance;
+    rcv_budget_t         retries;
     uint64_t             ceiling_milli;     /* schedule aside: what binds;
                                                RCV_UNLIMITED: nothing */
     uint32_t             retry_after_s[RCV_CLASSES_MAX];    /* no jitter */

@@ -24,6 +24,7 @@ typedef struct {
     uint64_t             shed[RCV_CLASSES_MAX];     /* dry run included */
     uint64_t             shed_rate;     /* of them by rate or in_flight */
     uint64_t             shed_in_flight;    /* of these by in_flight */
+    uint64_t             shed_retries;  /* of them by retry_budget */
     uint64_t             cost_milli;    /* of what passed */
 
     /* results of requests admitted in this phase only */

@@ -127,6 +127,7 @@ typedef struct {
     ngx_http_recovery_backend_t  *backend;
     rcv_ticket_t                  ticket;
     ngx_uint_t                    class_index;
+    uint32_t                      cost_milli;   /* it was asked with */
     rcv_outcome_t                 outcome;
     rcv_reason_t                  reason;
 
@@ -138,6 +139,13 @@ typedef struct {
 } ngx_http_recovery_decision_t;
 
 
+typedef enum {
+    NGX_HTTP_RECOVERY_RETRY_UNKNOWN = 0,        /* nobody had to know yet */
+    NGX_HTTP_RECOVERY_RETRY_NO,
+    NGX_HTTP_RECOVERY_RETRY_YES
+} ngx_http_recovery_retry_t;
+
+
 /* What is asked of one backend after the other, for a request or attempt. */
 
 typedef struct {
@@ -146,8 +154,10 @@ typedef struct {
     ngx_http_recovery_main_conf_t  *main;
     ngx_http_recovery_policy_t     *policy;     /* that gave class_index */
     ngx_uint_t                      class_index;
+    ngx_http_recovery_retry_t       retry;      /* by the policy's rule */
     uint32_t                        cost_milli;
     ngx_uint_t                      uploading;  /* nothing is booked yet */
+    ngx_uint_t                      again;      /* an attempt failed before */
 } ngx_http_recovery_ask_t;
 
 

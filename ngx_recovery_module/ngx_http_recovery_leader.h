@@ -33,6 +33,7 @@ typedef struct {
     uint32_t                        gone;
     uint64_t                        work_us;
     uint64_t                        shed_in_flight;
+    uint64_t                        shed_retries;
     rcv_round_t                     round;      /* of the controller */
     unsigned                        quiet:1;
 } ngx_http_recovery_seen_t;

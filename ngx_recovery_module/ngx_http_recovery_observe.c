@@ -31,7 +31,9 @@ static void ngx_http_recovery_own_status(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
 static void ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx,
     ngx_array_t *backends, ngx_http_recovery_round_t *round,
-    ngx_uint_t result, ngx_msec_t latency_ms);
+    ngx_uint_t result, ngx_msec_t latency_ms, ngx_uint_t again);
+static void ngx_http_recovery_charge_again(ngx_http_recovery_ctx_t *ctx,
+    ngx_http_recovery_decision_t *decision);
 static void ngx_http_recovery_evidence_add(
     ngx_http_recovery_record_t *record, ngx_uint_t result,
     ngx_msec_t latency_ms);
@@ -156,7 +158,7 @@ ngx_http_recovery_walk(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
     ngx_array_t *states, ngx_uint_t from, ngx_array_t *backends)
 {
     ngx_int_t                   result;
-    ngx_uint_t                  i;
+    ngx_uint_t                  i, tries;
     ngx_msec_t                  latency_ms;
     ngx_http_upstream_state_t  *state;
     ngx_http_recovery_round_t  *round;
@@ -166,8 +168,15 @@ ngx_http_recovery_walk(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
     }
 
     state = states->elts;
+    tries = 0;
 
     for (i = from; i < states->nelts; i++) {
+
+        if (state[i].peer == NULL) {
+            tries = 0;
+            continue;
+        }
+
         result = ngx_http_recovery_result(r, &state[i]);
         round = ngx_http_recovery_round_of(ctx, r, i);
 
@@ -185,7 +194,7 @@ ngx_http_recovery_walk(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
         }
 
         ngx_http_recovery_count(ctx, backends, round, (ngx_uint_t) result,
-                                latency_ms);
+                                latency_ms, tries++ != 0);
     }
 
     return states->nelts;
@@ -198,10 +207,6 @@ static ngx_int_t
 ngx_http_recovery_result(ngx_http_request_t *r,
     ngx_http_upstream_state_t *state)
 {
-    if (state->peer == NULL) {
-        return NGX_DECLINED;
-    }
-
     if (state->status == 0
         || state->status == NGX_HTTP_CLIENT_CLOSED_REQUEST)
     {
@@ -331,7 +336,7 @@ ngx_http_recovery_own_status(ngx_http_request_t *r,
 static void
 ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends,
     ngx_http_recovery_round_t *round, ngx_uint_t result,
-    ngx_msec_t latency_ms)
+    ngx_msec_t latency_ms, ngx_uint_t again)
 {
     ngx_uint_t                     i;
     ngx_http_recovery_decision_t  *decision;
@@ -349,7 +354,26 @@ ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends,
         }
 
         ngx_http_recovery_result_add(decision, result, latency_ms);
+
+        if (again && decision->outcome == RCV_OUTCOME_PASSED) {
+            ngx_http_recovery_charge_again(ctx, decision);
+        }
     }
+}
+
+
+/* What was granted was one attempt; proxy_next_upstream has made another. */
+
+static void
+ngx_http_recovery_charge_again(ngx_http_recovery_ctx_t *ctx,
+    ngx_http_recovery_decision_t *decision)
+{
+    rcv_admit_at_t  at;
+
+    at = ngx_http_recovery_at(ctx->main, decision->backend);
+
+    rcv_admit_attempt(&at, decision->cost_milli, ngx_http_recovery_now_ns());
+    rcv_add(&decision->backend->record->cost_milli, decision->cost_milli);
 }
 
 

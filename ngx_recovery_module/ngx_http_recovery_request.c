@@ -18,6 +18,12 @@ static ngx_int_t ngx_http_recovery_again(ngx_http_request_t *r,
 static ngx_int_t ngx_http_recovery_decide(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
 static ngx_uint_t ngx_http_recovery_class(ngx_http_recovery_ask_t *ask);
+static void ngx_http_recovery_facts(ngx_http_recovery_ask_t *ask,
+    rcv_class_facts_t *facts);
+static ngx_uint_t ngx_http_recovery_is_retry(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_backend_t *backend);
+static void ngx_http_recovery_pattern_limits(ngx_http_recovery_ask_t *ask,
+    ngx_uint_t n);
 static int ngx_http_recovery_subject(void *data, unsigned subject,
     rcv_str_t *value);
 static ngx_uint_t ngx_http_recovery_trusted(ngx_http_request_t *r,
@@ -208,9 +214,11 @@ ngx_http_recovery_ask_init(ngx_http_recovery_ask_t *ask,
     ask->main = ngx_http_get_module_main_conf(r, ngx_http_recovery_module);
     ask->policy = NULL;
     ask->class_index = 0;
+    ask->retry = NGX_HTTP_RECOVERY_RETRY_UNKNOWN;
     ask->cost_milli = ngx_http_recovery_cost(r, ask->conf);
 
     ask->uploading = 0;
+    ask->again = 0;
 
     if (!ngx_http_recovery_led(ask->main->zone)) {
         ngx_http_recovery_lead(ask->main);
@@ -223,11 +231,13 @@ ngx_http_recovery_ask(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_decision_t *decision)
 {
+    uint64_t        now_ns;
     rcv_admit_at_t  at;
 
     if (ask->policy != backend->policy) {
         ask->policy = backend->policy;
         ask->class_index = ngx_http_recovery_class(ask);
+        ask->retry = NGX_HTTP_RECOVERY_RETRY_UNKNOWN;
     }
 
     at = ngx_http_recovery_at(ask->main, backend);
@@ -240,9 +250,18 @@ ngx_http_recovery_ask(ngx_http_recovery_ask_t *ask,
 
     decision->backend = backend;
     decision->class_index = ask->class_index;
-    decision->reason = rcv_admit(&at, (unsigned) ask->class_index,
-                                 ask->cost_milli, ngx_http_recovery_now_ns(),
-                                 &decision->ticket);
+    decision->cost_milli = ask->cost_milli;
+    now_ns = ngx_http_recovery_now_ns();
+
+    if (ngx_http_recovery_is_retry(ask, backend)) {
+        decision->reason = rcv_admit_retry(&at, (unsigned) ask->class_index,
+                                           ask->cost_milli, now_ns,
+                                           &decision->ticket);
+    } else {
+        decision->reason = rcv_admit(&at, (unsigned) ask->class_index,
+                                     ask->cost_milli, now_ns,
+                                     &decision->ticket);
+    }
 
     ngx_log_debug5(NGX_LOG_DEBUG_HTTP, ask->request->connection->log, 0,
                    "recovery \"%V\": class %ui, cost %uD, phase %s: %s",
@@ -389,12 +408,9 @@ ngx_http_recovery_class(ngx_http_recovery_ask_t *ask)
         return policy->default_class;
     }
 
-    facts.subject = ngx_http_recovery_subject;
-    facts.data = ask;
+    ngx_http_recovery_facts(ask, &facts);
     facts.trusted = policy->ntrust != 0
                     && ngx_http_recovery_trusted(r, policy);
-    facts.named.data = NULL;
-    facts.named.len = 0;
     facts.named_client_chosen = (unsigned) rlcf->class_client_chosen;
 
     if (rlcf->class_name != NULL
@@ -406,16 +422,7 @@ ngx_http_recovery_class(ngx_http_recovery_ask_t *ask)
 
     rcv_classify(policy, &facts, &decision);
 
-    if (decision.pattern_limits != 0) {
-        rcv_add(&ask->main->zone->undecided
-                    [NGX_HTTP_RECOVERY_UNDECIDED_PATTERN_LIMIT],
-                decision.pattern_limits);
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "recovery: %ui patterns of policy \"%V\" hit a limit "
-                      "and count as no match",
-                      (ngx_uint_t) decision.pattern_limits,
-                      &ask->policy->name);
-    }
+    ngx_http_recovery_pattern_limits(ask, decision.pattern_limits);
 
     if (decision.unknown_name) {
         rcv_add(&ask->main->zone->undecided
@@ -428,6 +435,64 @@ ngx_http_recovery_class(ngx_http_recovery_ask_t *ask)
     }
 
     return decision.class_index;
+}
+
+
+static void
+ngx_http_recovery_facts(ngx_http_recovery_ask_t *ask,
+    rcv_class_facts_t *facts)
+{
+    ngx_memzero(facts, sizeof(rcv_class_facts_t));
+
+    facts->subject = ngx_http_recovery_subject;
+    facts->data = ask;
+}
+
+
+/* Found out when it matters: not while the backend is quietly up. */
+
+static ngx_uint_t
+ngx_http_recovery_is_retry(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_backend_t *backend)
+{
+    unsigned           limits;
+    rcv_class_facts_t  facts;
+
+    if (!rcv_budget_on(&backend->record->gate)) {
+        return 0;
+    }
+
+    if (ask->again) {
+        return 1;
+    }
+
+    if (ask->retry == NGX_HTTP_RECOVERY_RETRY_UNKNOWN) {
+        ngx_http_recovery_facts(ask, &facts);
+
+        ask->retry = rcv_classify_retry(ask->policy->core, &facts, &limits)
+                     ? NGX_HTTP_RECOVERY_RETRY_YES
+                     : NGX_HTTP_RECOVERY_RETRY_NO;
+
+        ngx_http_recovery_pattern_limits(ask, limits);
+    }
+
+    return ask->retry == NGX_HTTP_RECOVERY_RETRY_YES;
+}
+
+
+static void
+ngx_http_recovery_pattern_limits(ngx_http_recovery_ask_t *ask, ngx_uint_t n)
+{
+    if (n == 0) {
+        return;
+    }
+
+    rcv_add(&ask->main->zone->undecided
+                [NGX_HTTP_RECOVERY_UNDECIDED_PATTERN_LIMIT], n);
+
+    ngx_log_error(NGX_LOG_INFO, ask->request->connection->log, 0,
+                  "recovery: %ui patterns of policy \"%V\" hit a limit "
+                  "and count as no match", n, &ask->policy->name);
 }
 
 

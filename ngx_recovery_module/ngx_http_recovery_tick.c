@@ -168,7 +168,7 @@ static void
 ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_seen_t *seen, rcv_window_t *window, uint64_t now)
 {
-    uint64_t                     shed, dry_run, rate, in_flight;
+    uint64_t                     shed, dry_run, rate, in_flight, retries;
     ngx_uint_t                   i, j;
     ngx_http_recovery_class_t   *class;
     ngx_http_recovery_record_t  *record;
@@ -176,6 +176,7 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     record = backend->record;
     rate = 0;
     in_flight = 0;
+    retries = 0;
 
     ngx_memzero(window, sizeof(rcv_window_t));
 
@@ -195,6 +196,7 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
         rate += dry_run + rcv_load(&class->shed[RCV_REASON_RATE])
                 + rcv_load(&class->shed[RCV_REASON_IN_FLIGHT]);
         in_flight += rcv_load(&class->shed[RCV_REASON_IN_FLIGHT]);
+        retries += rcv_load(&class->shed[RCV_REASON_RETRY_BUDGET]);
 
         window->shed[i] = ngx_http_recovery_delta(&shed, &seen->shed[i]);
         window->passed[i] = ngx_http_recovery_delta(&class->passed,
@@ -205,6 +207,8 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     window->shed_rate = ngx_http_recovery_delta(&rate, &seen->shed_rate);
     window->shed_in_flight = ngx_http_recovery_delta(&in_flight,
                                                      &seen->shed_in_flight);
+    window->shed_retries = ngx_http_recovery_delta(&retries,
+                                                   &seen->shed_retries);
     window->cost_milli = ngx_http_recovery_delta(&record->cost_milli,
                                                  &seen->cost_milli);
 

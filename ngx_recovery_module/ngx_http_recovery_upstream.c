@@ -254,6 +254,8 @@ ngx_http_recovery_round_ask(ngx_http_recovery_round_t *round)
 {
     ngx_uint_t  i;
 
+    round->ask.again = (round->last > round->first);
+
     for (i = 0; i < round->ncharges; i++) {
 
         if (ngx_http_recovery_charge(round, &round->charges[i]) != NGX_OK) {

@@ -597,6 +597,7 @@ ngx_http_recovery_allowance_publish(ngx_http_recovery_record_t *record,
     rcv_store(&record->ceiling_milli, tick->ceiling_milli);
 
     rcv_gate_publish(&record->gate, &tick->allowance, now_ms * 1000000);
+    rcv_budget_fill(&record->gate, &tick->retries);
 }
 
 

@@ -13,8 +13,8 @@
  *   slot    one worker process and the permits that it holds (inflight.h)
  *
  * Who may write
- *   any worker   gate.tat_ns, gate.in_flight, all counters (atomic adds),
- *                its own slot; the lease by CAS
+ *   any worker   gate.tat_ns, gate.in_flight, gate.retries_milli, all
+ *                counters (atomic adds), its own slot; the lease by CAS
  *   the leader   gate.word and rates, state, events, texts, display
  *                fields, Redis fields; it empties slots of dead processes
  *   the master   at configuration time: names of records, nothing else.

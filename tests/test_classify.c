@@ -474,6 +474,68 @@ test_all_subjects(void **state)
 }
 
 
+/* A retry is one by its rule alone; no trust, no class, no surprise. */
+
+static void
+test_retry(void **state)
+{
+    static const struct {
+        const char  *value;
+        int          expected;
+        unsigned     limits;
+    } cases[] = {
+        { "", 0, 0 },
+        { "0", 0, 0 },
+        { "1", 1, 0 },
+        { "22", 1, 0 },
+        { "x1", 0, 0 },
+    };
+
+    size_t             i;
+    unsigned           limits;
+    request_t          request;
+    variables_t        variables = { { "$http_x_retry" }, { "" } };
+    rcv_class_facts_t  facts = { .subject = subject_value,
+                                 .data = &request };
+
+    (void) state;
+
+    request.variables = &variables;
+    policy_text_good(&policy, "retries $http_x_retry ~ ^[1-9] budget=10%;");
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        memset(request.calls, 0, sizeof(request.calls));
+        variables.values[0] = cases[i].value;
+
+        assert_int_equal(rcv_classify_retry(&policy, &facts, &limits),
+                         cases[i].expected);
+        assert_int_equal(limits, cases[i].limits);
+        assert_int_equal(request.calls[0], 1);
+    }
+
+    variables.names[0] = "$nobody";
+    assert_int_equal(rcv_classify_retry(&policy, &facts, &limits), 0);
+    rcv_policy_free(&policy);
+
+    /* a bound that is hit is no match, and told */
+
+    variables.names[0] = "$http_x_retry";
+    variables.values[0] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
+    policy_text_good(&policy, "retries $http_x_retry ~ ^(a+)+$ budget=1%;");
+    assert_int_equal(rcv_classify_retry(&policy, &facts, &limits), 0);
+    assert_int_equal(limits, 1);
+    rcv_policy_free(&policy);
+
+    /* no rule: nothing is asked */
+
+    memset(request.calls, 0, sizeof(request.calls));
+    policy_text_good(&policy, "match low $http_x_retry = 1;");
+    assert_int_equal(rcv_classify_retry(&policy, &facts, &limits), 0);
+    assert_int_equal(request.calls[0], 0);
+    rcv_policy_free(&policy);
+}
+
+
 int
 main(void)
 {
@@ -486,7 +548,8 @@ main(void)
         cmocka_unit_test(test_named),
         cmocka_unit_test(test_lazy),
         cmocka_unit_test(test_pattern_limits),
-        cmocka_unit_test(test_all_subjects)
+        cmocka_unit_test(test_all_subjects),
+        cmocka_unit_test(test_retry)
     };
 
     return cmocka_run_group_tests_name("classify", tests, NULL, NULL);

@@ -147,6 +147,7 @@ sim_attempt_begin(sim_world_t *world, uint32_t op_index)
     ask.now_ns = world->engine.now_ns;
     ask.traffic = op->traffic;
     ask.weight = weight;
+    ask.retry = (op->attempts != 0);
     ask.random = sim_hash(op->id, op->visits, op->attempts);
 
     pass = (sim_pass_t) { 0 };

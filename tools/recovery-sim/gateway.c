@@ -64,6 +64,7 @@ gateway_lease(const gateway_t *leader, gateway_t *node, uint64_t now_ns)
 {
     double            share, wants;
     unsigned          i;
+    rcv_budget_t      retries;
     rcv_allowance_t   allowance;
 
     wants = 0;
@@ -91,8 +92,13 @@ gateway_lease(const gateway_t *leader, gateway_t *node, uint64_t now_ns)
     allowance.word.in_flight_limit =
         (uint32_t) (allowance.word.in_flight_limit * share + 0.999);
 
+    retries = leader->out.retries;
+    retries.add_milli = (uint32_t) (retries.add_milli * share);
+    retries.most_milli = (uint32_t) (retries.most_milli * share);
+
     node->out = leader->out;
     rcv_gate_publish(&node->gate, &allowance, now_ns);
+    rcv_budget_fill(&node->gate, &retries);
 }
 
 
@@ -120,6 +126,7 @@ gateway_add(rcv_window_t *sum, const rcv_window_t *window)
     sum->work_us += window->work_us;
     sum->shed_rate += window->shed_rate;
     sum->shed_in_flight += window->shed_in_flight;
+    sum->shed_retries += window->shed_retries;
     sum->cost_milli += window->cost_milli;
     sum->latency_sum_us += window->latency_sum_us;
     sum->in_flight += window->in_flight;
@@ -166,6 +173,7 @@ gateway_run_tick(gateway_t *leader, uint64_t now_ns)
 
     if (leader->nnodes == 1) {
         rcv_gate_publish(&leader->gate, &leader->out.allowance, now_ns);
+        rcv_budget_fill(&leader->gate, &leader->out.retries);
         return;
     }
 
@@ -275,7 +283,11 @@ gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
     for (n = 0; n < ask->weight; n++) {
         rcv_ticket_t  ticket;
 
-        reason = rcv_admit(&at, class_index, RCV_MILLI, ask->now_ns, &ticket);
+        reason = (gateway->policy->retries && ask->retry)
+                 ? rcv_admit_retry(&at, class_index, RCV_MILLI, ask->now_ns,
+                                   &ticket)
+                 : rcv_admit(&at, class_index, RCV_MILLI, ask->now_ns,
+                             &ticket);
 
         if (reason != RCV_REASON_NONE) {
             break;
@@ -296,6 +308,10 @@ gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
 
     if (reason == RCV_REASON_IN_FLIGHT) {
         window->shed_in_flight += ask->weight - n;
+    }
+
+    if (reason == RCV_REASON_RETRY_BUDGET) {
+        window->shed_retries += ask->weight - n;
     }
 
     return n;
