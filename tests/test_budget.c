@@ -53,7 +53,11 @@ takes(void)
 {
     unsigned  n;
 
-    for (n = 0; n < 1000 && rcv_budget_take(&gate, RCV_PPM, 0); n++) { /* void */ }
+    n = 0;
+
+    while (n < 1000 && rcv_budget_take(&gate, RCV_PPM, 0)) {
+        n++;
+    }
 
     return n;
 }
