@@ -17,7 +17,7 @@ use Time::HiRes qw(time);
 
 use Test::Recovery;
 
-my $t = Test::Recovery->new()->plan(45);
+my $t = Test::Recovery->new()->plan(49);
 my $b = $t->backend(8081);
 
 $t->redis_start();
@@ -53,6 +53,7 @@ http {
     recovery_backend  small  { policy one;    capacity 1000r/s; }
     recovery_backend  hit    { policy one;    capacity 1000r/s; }
     recovery_backend  up     { policy one;    capacity 1000r/s; }
+    recovery_backend  storm  { policy one; }
     recovery_backend  shut   { }
     recovery_backend  paid   { policy plain;  quota 1r/m; }
     recovery_backend  single { policy plain;  quota 1r/m; }
@@ -73,6 +74,8 @@ http {
         location /free   { recovery free;
                            proxy_pass http://127.0.0.1:%%PORT_8081%%; }
         location /small  { recovery small;
+                           proxy_pass http://127.0.0.1:%%PORT_8081%%; }
+        location /storm  { recovery storm;
                            proxy_pass http://127.0.0.1:%%PORT_8081%%; }
         location /both   { recovery small shut;
                            proxy_pass http://127.0.0.1:%%PORT_8081%%; }
@@ -261,3 +264,19 @@ ok($t->wait_for(sub {
     10 == grep { $_->{status} == 200 } $t->http_burst(10, '/small', %retry);
 }, 'the budget ends', 40), 'calm: all retries pass again');
 $load->stop();
+
+# a storm begins in "up": with the first sign of trouble it meets the budget
+
+my @storm = ($t->load(rate => 100, uris => ['/storm']),
+             $t->load(rate => 50, uris => ['/storm'], %retry));
+
+ok($t->wait_for(sub { $t->class_status('storm', 'normal')->{passed} > 300 }),
+   'storm: all is well');
+is($t->class_status('storm', 'normal')->{shed}, 0, 'storm: no retry is shed');
+
+push @storm, $t->load(rate => 30, uris => ['/storm?status=500']);
+
+ok($t->wait_for(sub { shed_total('storm', 'retry_budget') > 10 }),
+   'storm: some fail, and retries are shed');
+is($t->backend_status('storm')->{phase}, 'up', 'storm: while it is up');
+$_->stop() for @storm;
