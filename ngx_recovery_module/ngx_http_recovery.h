@@ -69,8 +69,10 @@ typedef struct {
     ngx_str_t                   uri;            /* as given, for messages */
     ngx_addr_t                 *addrs;
     ngx_uint_t                  naddrs;
+    ngx_str_t                   host;           /* to be verified by TLS */
     ngx_str_t                   user;           /* empty: default user */
     ngx_uint_t                  db;
+    unsigned                    tls:1;
 } ngx_http_recovery_redis_server_t;
 
 
@@ -80,6 +82,11 @@ typedef struct {
     ngx_str_t                   prefix;         /* "recovery:" */
     ngx_msec_t                  poll_ms;
     ngx_msec_t                  timeout_ms;
+    ngx_ssl_t                  *ssl;            /* NULL: no server with TLS */
+    ngx_str_t                   tls_ca;         /* empty: the machine's */
+    ngx_str_t                   tls_cert;       /* empty: none */
+    ngx_str_t                   tls_key;
+    ngx_uint_t                  tls_verify;
 } ngx_http_recovery_redis_conf_t;
 
 

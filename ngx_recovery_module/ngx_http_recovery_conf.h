@@ -65,4 +65,27 @@ ngx_int_t ngx_http_recovery_backends_resolve(ngx_conf_t *cf,
     ngx_http_recovery_main_conf_t *rmcf);
 
 
+/* Of URIs in "recovery_redis", for messages. */
+#define NGX_HTTP_RECOVERY_REDIS_URIS                                          \
+    "\"redis://[user@]host[:port][/db]\", "                                   \
+    "\"rediss://[user@]host[:port][/db]\" or \"unix:/path\""
+
+#define NGX_HTTP_RECOVERY_REDIS_DB_MAX  65535
+
+
+/* _conf_redis_uri.c: adds the server that a URI names */
+char *ngx_http_recovery_redis_server(ngx_conf_t *cf,
+    ngx_http_recovery_redis_conf_t *redis, ngx_str_t *uri);
+
+/* The number of a database. */
+ngx_int_t ngx_http_recovery_redis_number(ngx_str_t *value, ngx_uint_t *db);
+
+ngx_uint_t ngx_http_recovery_redis_starts(ngx_str_t *word, const char *start);
+
+
+/* _tls.c: for rediss://, from what tls_...= say */
+ngx_int_t ngx_http_recovery_tls_create(ngx_conf_t *cf,
+    ngx_http_recovery_redis_conf_t *redis);
+
+
 #endif /* _NGX_HTTP_RECOVERY_CONF_H_INCLUDED_ */

@@ -2,18 +2,14 @@
 /*
  * "recovery_redis URI... [key=value...]".
  *
- * Names are resolved here, once, as proxy_pass does it.  Nothing is
- * connected to: that is for the worker that leads.  A password comes out of
- * a file only, and no message repeats one.
+ * Nothing is connected to: that is for the worker that leads.  A password
+ * comes out of a file only, and no message repeats one.
  */
 
 #include "ngx_http_recovery_conf.h"
 #include "ngx_http_recovery_source.h"
 
 
-#define NGX_HTTP_RECOVERY_REDIS_SERVERS_MAX   8
-#define NGX_HTTP_RECOVERY_REDIS_PORT          6379
-#define NGX_HTTP_RECOVERY_REDIS_DB_MAX        65535
 #define NGX_HTTP_RECOVERY_REDIS_PASSWORD_MAX  512
 
 #define NGX_HTTP_RECOVERY_REDIS_POLL_MIN_MS     50
@@ -39,12 +35,6 @@ typedef struct {
 
 static char *ngx_http_recovery_redis_key(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *word);
-static char *ngx_http_recovery_redis_server(ngx_conf_t *cf,
-    ngx_http_recovery_redis_words_t *words, ngx_str_t *uri);
-static char *ngx_http_recovery_redis_inet(ngx_conf_t *cf,
-    ngx_http_recovery_redis_server_t *server, ngx_str_t *host);
-static char *ngx_http_recovery_redis_resolve(ngx_conf_t *cf,
-    ngx_http_recovery_redis_server_t *server, ngx_str_t *host);
 static char *ngx_http_recovery_redis_finish(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words);
 static char *ngx_http_recovery_redis_password_file(ngx_conf_t *cf,
@@ -61,10 +51,18 @@ static char *ngx_http_recovery_redis_db(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
 static char *ngx_http_recovery_redis_missing(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
-static ngx_int_t ngx_http_recovery_redis_number(ngx_str_t *value,
-    ngx_uint_t *db);
-static ngx_uint_t ngx_http_recovery_redis_starts(ngx_str_t *word,
-    const char *start);
+static char *ngx_http_recovery_redis_tls_ca(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
+static char *ngx_http_recovery_redis_tls_cert(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
+static char *ngx_http_recovery_redis_tls_key(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
+static char *ngx_http_recovery_redis_file(ngx_conf_t *cf, char *key,
+    ngx_str_t *value, ngx_str_t *file);
+static char *ngx_http_recovery_redis_tls_verify(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
+static char *ngx_http_recovery_redis_tls(ngx_conf_t *cf,
+    ngx_http_recovery_redis_conf_t *redis);
 
 
 static ngx_http_recovery_redis_key_t  ngx_http_recovery_redis_keys[] = {
@@ -75,10 +73,10 @@ static ngx_http_recovery_redis_key_t  ngx_http_recovery_redis_keys[] = {
     { ngx_string("timeout="), ngx_http_recovery_redis_timeout },
     { ngx_string("db="), ngx_http_recovery_redis_db },
     { ngx_string("sentinel="), ngx_http_recovery_redis_missing },
-    { ngx_string("tls_ca="), ngx_http_recovery_redis_missing },
-    { ngx_string("tls_cert="), ngx_http_recovery_redis_missing },
-    { ngx_string("tls_key="), ngx_http_recovery_redis_missing },
-    { ngx_string("tls_verify="), ngx_http_recovery_redis_missing },
+    { ngx_string("tls_ca="), ngx_http_recovery_redis_tls_ca },
+    { ngx_string("tls_cert="), ngx_http_recovery_redis_tls_cert },
+    { ngx_string("tls_key="), ngx_http_recovery_redis_tls_key },
+    { ngx_string("tls_verify="), ngx_http_recovery_redis_tls_verify },
     { ngx_null_string, NULL }
 };
 
@@ -113,6 +111,7 @@ ngx_http_recovery_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_set(&redis->prefix, "recovery:");
     redis->poll_ms = 1000;
     redis->timeout_ms = 1000;
+    redis->tls_verify = 1;
 
     words.redis = redis;
     words.seen = 0;
@@ -125,7 +124,7 @@ ngx_http_recovery_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (ngx_http_recovery_redis_starts(&value[i], "unix:")
             || ngx_strstr(value[i].data, "://") != NULL)
         {
-            rv = ngx_http_recovery_redis_server(cf, &words, &value[i]);
+            rv = ngx_http_recovery_redis_server(cf, redis, &value[i]);
 
         } else {
             rv = ngx_http_recovery_redis_key(cf, &words, &value[i]);
@@ -184,167 +183,13 @@ ngx_http_recovery_redis_key(ngx_conf_t *cf,
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "\"recovery_redis\": unknown parameter \"%V\", it "
-                       "takes URIs (\"redis://[user@]host[:port][/db]\", "
-                       "\"unix:/path\") and \"password_file=\", \"prefix=\", "
-                       "\"poll=\", \"timeout=\", \"db=\"", &value);
+                       "takes URIs (" NGX_HTTP_RECOVERY_REDIS_URIS ") and "
+                       "\"password_file=\", \"prefix=\", \"poll=\", "
+                       "\"timeout=\", \"db=\", \"tls_ca=\", "
+                       "\"tls_cert=\", \"tls_key=\", \"tls_verify=\"",
+                       &value);
 
     return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_recovery_redis_server(ngx_conf_t *cf,
-    ngx_http_recovery_redis_words_t *words, ngx_str_t *uri)
-{
-    u_char                            *at, *p, *last;
-    ngx_str_t                          host;
-    ngx_http_recovery_redis_server_t  *server;
-
-    if (words->redis->servers.nelts == NGX_HTTP_RECOVERY_REDIS_SERVERS_MAX) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_redis\": too many URIs, at most %d "
-                           "are allowed", NGX_HTTP_RECOVERY_REDIS_SERVERS_MAX);
-        return NGX_CONF_ERROR;
-    }
-
-    server = ngx_array_push(&words->redis->servers);
-    if (server == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(server, sizeof(ngx_http_recovery_redis_server_t));
-    server->uri = *uri;
-
-    if (ngx_http_recovery_redis_starts(uri, "unix:")) {
-
-        /* a relative path counts from nginx's working directory */
-
-        if (uri->len == sizeof("unix:") - 1) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"recovery_redis\": \"%V\" must name a "
-                               "path, as in \"unix:/path\"", uri);
-            return NGX_CONF_ERROR;
-        }
-
-        return ngx_http_recovery_redis_resolve(cf, server, uri);
-    }
-
-    if (ngx_http_recovery_redis_starts(uri, "rediss://")) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_redis\": \"rediss://\" (TLS) is not "
-                           "supported in this version, use \"redis://\" or "
-                           "\"unix:\"");
-        return NGX_CONF_ERROR;
-    }
-
-    if (!ngx_http_recovery_redis_starts(uri, "redis://")) {
-
-        /* nothing that could be a password is repeated */
-
-        host.data = uri->data;
-        host.len = strcspn((char *) uri->data, "@");
-
-        if (host.len < uri->len) {
-            host.len = strcspn((char *) uri->data, ":");
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_redis\": unknown scheme in \"%V\", a "
-                           "URI must be \"redis://[user@]host[:port][/db]\" "
-                           "or \"unix:/path\"", &host);
-        return NGX_CONF_ERROR;
-    }
-
-    host.data = uri->data + sizeof("redis://") - 1;
-    host.len = uri->len - (sizeof("redis://") - 1);
-    last = host.data + host.len;
-    at = NULL;
-
-    for (p = host.data; p < last; p++) {
-        if (*p == '@') {
-            at = p;
-        }
-    }
-
-    if (at != NULL) {
-        server->user.data = host.data;
-        server->user.len = at - host.data;
-
-        host.data = at + 1;
-        host.len = last - host.data;
-
-        if (server->user.len == 0
-            || ngx_strlchr(server->user.data, at, ':') != NULL)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"recovery_redis\": before the \"@\" of a URI "
-                               "must be a user name alone, a password goes "
-                               "into a file that \"password_file=\" names");
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return ngx_http_recovery_redis_inet(cf, server, &host);
-}
-
-
-/* host[:port][/db] */
-
-static char *
-ngx_http_recovery_redis_inet(ngx_conf_t *cf,
-    ngx_http_recovery_redis_server_t *server, ngx_str_t *host)
-{
-    u_char     *slash, *last;
-    ngx_str_t   db;
-
-    last = host->data + host->len;
-    slash = ngx_strlchr(host->data, last, '/');
-
-    if (slash != NULL) {
-        db.data = slash + 1;
-        db.len = last - db.data;
-        host->len = slash - host->data;
-
-        if (db.len
-            && ngx_http_recovery_redis_number(&db, &server->db) != NGX_OK)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"recovery_redis\": invalid database \"%V\" "
-                               "in \"%V\", it must be a number from 0 to %d",
-                               &db, &server->uri,
-                               NGX_HTTP_RECOVERY_REDIS_DB_MAX);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return ngx_http_recovery_redis_resolve(cf, server, host);
-}
-
-
-static char *
-ngx_http_recovery_redis_resolve(ngx_conf_t *cf,
-    ngx_http_recovery_redis_server_t *server, ngx_str_t *host)
-{
-    ngx_url_t  u;
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url = *host;
-    u.default_port = NGX_HTTP_RECOVERY_REDIS_PORT;
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_redis\": %s in \"%V\", it must be "
-                           "\"redis://[user@]host[:port][/db]\" or "
-                           "\"unix:/path\"",
-                           u.err ? u.err : "invalid address", &server->uri);
-        return NGX_CONF_ERROR;
-    }
-
-    server->addrs = u.addrs;
-    server->naddrs = u.naddrs;
-
-    return NGX_CONF_OK;
 }
 
 
@@ -361,9 +206,8 @@ ngx_http_recovery_redis_finish(ngx_conf_t *cf,
 
     if (words->redis->servers.nelts == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_redis\": no URI, at least one "
-                           "\"redis://[user@]host[:port][/db]\" or "
-                           "\"unix:/path\" must be given");
+                           "\"recovery_redis\": no URI, at least one must be "
+                           "given, " NGX_HTTP_RECOVERY_REDIS_URIS);
         return NGX_CONF_ERROR;
     }
 
@@ -390,6 +234,45 @@ ngx_http_recovery_redis_finish(ngx_conf_t *cf,
                            "\"recovery_redis\": \"db=\" is for \"unix:\" "
                            "URIs, others name it as "
                            "\"redis://host:port/db\"");
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_recovery_redis_tls(cf, words->redis);
+}
+
+
+static char *
+ngx_http_recovery_redis_tls(ngx_conf_t *cf,
+    ngx_http_recovery_redis_conf_t *redis)
+{
+    ngx_uint_t                         i, secured;
+    ngx_http_recovery_redis_server_t  *servers;
+
+    servers = redis->servers.elts;
+    secured = 0;
+
+    for (i = 0; i < redis->servers.nelts; i++) {
+        secured |= servers[i].tls;
+    }
+
+    if (!secured
+        && (redis->tls_ca.len || redis->tls_cert.len || redis->tls_key.len
+            || !redis->tls_verify))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"recovery_redis\": \"tls_...=\" is for "
+                           "\"rediss://\" URIs, at least one must be given");
+        return NGX_CONF_ERROR;
+    }
+
+    if ((redis->tls_cert.len == 0) != (redis->tls_key.len == 0)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"recovery_redis\": \"tls_cert=\" and "
+                           "\"tls_key=\" must be given together");
+        return NGX_CONF_ERROR;
+    }
+
+    if (secured && ngx_http_recovery_tls_create(cf, redis) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -613,40 +496,77 @@ ngx_http_recovery_redis_db(ngx_conf_t *cf,
 
 
 static char *
+ngx_http_recovery_redis_tls_ca(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
+{
+    return ngx_http_recovery_redis_file(cf, "tls_ca=", value,
+                                        &words->redis->tls_ca);
+}
+
+
+static char *
+ngx_http_recovery_redis_tls_cert(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
+{
+    return ngx_http_recovery_redis_file(cf, "tls_cert=", value,
+                                        &words->redis->tls_cert);
+}
+
+
+static char *
+ngx_http_recovery_redis_tls_key(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
+{
+    return ngx_http_recovery_redis_file(cf, "tls_key=", value,
+                                        &words->redis->tls_key);
+}
+
+
+static char *
+ngx_http_recovery_redis_file(ngx_conf_t *cf, char *key, ngx_str_t *value,
+    ngx_str_t *file)
+{
+    if (value->len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"recovery_redis\": \"%s\" must name a file",
+                           key);
+        return NGX_CONF_ERROR;
+    }
+
+    *file = *value;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_recovery_redis_tls_verify(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
+{
+    if (ngx_strcmp(value->data, "on") == 0) {
+        words->redis->tls_verify = 1;
+
+    } else if (ngx_strcmp(value->data, "off") == 0) {
+        words->redis->tls_verify = 0;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"recovery_redis\": invalid \"tls_verify=%V\", "
+                           "it must be \"on\" or \"off\"", value);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_recovery_redis_missing(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
 {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"recovery_redis\": \"sentinel=\" and \"tls_...=\" "
-                       "are not supported in this version");
+                       "\"recovery_redis\": \"sentinel=\" is not supported "
+                       "in this version");
 
     return NGX_CONF_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_recovery_redis_number(ngx_str_t *value, ngx_uint_t *db)
-{
-    uint64_t  n;
-
-    if (rcv_parse_integer(ngx_http_recovery_str(value), &n) != 0
-        || n > NGX_HTTP_RECOVERY_REDIS_DB_MAX)
-    {
-        return NGX_ERROR;
-    }
-
-    *db = (ngx_uint_t) n;
-
-    return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_http_recovery_redis_starts(ngx_str_t *word, const char *start)
-{
-    size_t  len;
-
-    len = ngx_strlen(start);
-
-    return word->len >= len && ngx_strncmp(word->data, start, len) == 0;
 }

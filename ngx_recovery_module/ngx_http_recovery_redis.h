@@ -1,7 +1,8 @@
 
 /*
- * The Redis link, between its files: _link.c is one connection, _redis.c is
- * both of them and what a failure leads to, _source.c has the commands and
+ * The Redis link, between its files: _link.c is one connection, _steps.c its
+ * way up, _tls.c the handshake, _link_io.c what goes over it; _redis.c is
+ * both of them and what a failure leads to; _source.c has the commands and
  * what replies mean, and knows no socket.
  *
  * There are two links.  "commands" goes through the servers in their order
@@ -10,10 +11,9 @@
  *
  * A link goes up by steps, each of which may wait for a reply:
  *
- *     idle -> connect -> auth -> select -> ready
+ *     idle -> connect -> tls -> auth -> select -> ready
  *
- * (a handshake of TLS or the question after the role of a server is one more
- * step in between).  Any failure at any step closes it and leads back to
+ * Any failure at any step closes it and leads back to
  * idle, where the timer waits for the next try.  Nothing is tried again in
  * the same call: after _link_fail() the link has no connection until the
  * event loop comes round.
@@ -51,6 +51,7 @@
 typedef enum {
     NGX_HTTP_RECOVERY_LINK_IDLE = 0,
     NGX_HTTP_RECOVERY_LINK_CONNECT,
+    NGX_HTTP_RECOVERY_LINK_TLS,
     NGX_HTTP_RECOVERY_LINK_AUTH,
     NGX_HTTP_RECOVERY_LINK_SELECT,
     NGX_HTTP_RECOVERY_LINK_READY
@@ -67,6 +68,7 @@ typedef enum {
     NGX_HTTP_RECOVERY_FAILURE_LATER,    /* LOADING and the like */
     NGX_HTTP_RECOVERY_FAILURE_ANSWER,   /* any other error */
     NGX_HTTP_RECOVERY_FAILURE_PROTOCOL,
+    NGX_HTTP_RECOVERY_FAILURE_TLS,
     NGX_HTTP_RECOVERY_FAILURE_DENIED
 } ngx_http_recovery_failure_t;
 
@@ -84,6 +86,18 @@ typedef struct {
                                 const ngx_http_recovery_resp_value_t *value);
     void                  (*due)(ngx_http_recovery_link_t *link);
 } ngx_http_recovery_link_use_t;
+
+
+/*
+ * A step on the way to "ready".  start: NGX_OK, a command is in the buffer;
+ * NGX_AGAIN, wait for what it began; NGX_DECLINED, nothing to wait for;
+ * NGX_ERROR, the link has failed.
+ */
+
+typedef struct {
+    char                   *action;     /* for the log */
+    ngx_int_t             (*start)(ngx_http_recovery_link_t *link);
+} ngx_http_recovery_step_t;
 
 
 /* One address to connect to. */
@@ -119,6 +133,9 @@ struct ngx_http_recovery_link_s {
 
     ngx_log_t                            log;
     ngx_log_t                            quiet;
+
+    /* why TLS has failed, in the words of the library; empty: it has not */
+    u_char                       tls_said[NGX_HTTP_RECOVERY_REDIS_SAID_MAX];
 };
 
 
@@ -144,6 +161,13 @@ ngx_int_t ngx_http_recovery_link_init(ngx_http_recovery_redis_t *redis,
     ngx_http_recovery_link_t *link, const ngx_http_recovery_link_use_t *use,
     ngx_log_t *log);
 
+/* The next step, and those after it that need no waiting. */
+void ngx_http_recovery_link_advance(ngx_http_recovery_link_t *link);
+
+/* The step of that name; what ends the wait for it. */
+ngx_int_t ngx_http_recovery_link_connect(ngx_http_recovery_link_t *link);
+void ngx_http_recovery_link_connected(ngx_http_recovery_link_t *link);
+
 /* What the link does now, for the log. */
 void ngx_http_recovery_link_action(ngx_http_recovery_link_t *link,
     char *action);
@@ -154,6 +178,13 @@ void ngx_http_recovery_link_action(ngx_http_recovery_link_t *link,
  */
 void ngx_http_recovery_link_wait(ngx_http_recovery_link_t *link,
     ngx_msec_t ms);
+
+/* Closes; stop also forgets back-off and tries. */
+void ngx_http_recovery_link_close(ngx_http_recovery_link_t *link);
+void ngx_http_recovery_link_stop(ngx_http_recovery_link_t *link);
+
+
+/* _link_io.c */
 
 /* A command into the buffer.  NGX_ERROR: did not fit, the link has failed. */
 ngx_int_t ngx_http_recovery_link_command(ngx_http_recovery_link_t *link,
@@ -166,9 +197,36 @@ void ngx_http_recovery_link_send(ngx_http_recovery_link_t *link);
 ngx_int_t ngx_http_recovery_link_expected(ngx_http_recovery_link_t *link,
     const ngx_http_recovery_resp_value_t *value);
 
-/* Closes; stop also forgets back-off and tries. */
-void ngx_http_recovery_link_close(ngx_http_recovery_link_t *link);
-void ngx_http_recovery_link_stop(ngx_http_recovery_link_t *link);
+/* Takes the events of the connection. */
+void ngx_http_recovery_link_listen(ngx_http_recovery_link_t *link);
+
+/* Of the timer "pause": goes on reading. */
+void ngx_http_recovery_link_resume(ngx_event_t *ev);
+
+
+/* _steps.c */
+
+/* By step; none for "ready". */
+extern const ngx_http_recovery_step_t  ngx_http_recovery_steps[];
+
+/* A reply that came while the link is not ready. */
+void ngx_http_recovery_step_reply(ngx_http_recovery_link_t *link,
+    const ngx_http_recovery_resp_value_t *value);
+
+
+/* _tls.c */
+
+void ngx_http_recovery_tls_init(ngx_http_recovery_link_t *link);
+
+/* The step: a handshake, and whether it is who it should be. */
+ngx_int_t ngx_http_recovery_tls_handshake(ngx_http_recovery_link_t *link);
+
+/* Is anything known of why TLS has failed?  It may be said by _tls_fail(). */
+ngx_uint_t ngx_http_recovery_tls_said(ngx_http_recovery_link_t *link);
+void ngx_http_recovery_tls_fail(ngx_http_recovery_link_t *link);
+
+/* Before the connection is closed. */
+void ngx_http_recovery_tls_close(ngx_connection_t *c);
 
 
 /* _redis.c */

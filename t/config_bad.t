@@ -26,6 +26,7 @@ my $TWICE = qr/duplicate|twice|already/i;
 my $MISSING = qr/must|expected|allowed|missing|number of arguments/i;
 my $HERE = qr/not allowed here/;
 my $OK = 'redis://127.0.0.1';
+my $TLS = 'rediss://127.0.0.1';
 
 my @faults = (
 
@@ -84,11 +85,25 @@ my @faults = (
     [http => "recovery_redis $OK password_file=%%TESTDIR%%/empty;",
      qr/empty/],
     [http => "recovery_redis $OK password_file=;", qr/password_file/],
-    [http => 'recovery_redis rediss://127.0.0.1;',
-     qr/rediss.*(?:version|supported)|TLS/],
+    [http => "recovery_redis $OK tls_ca=/x;", qr/rediss:.*must/],
+    [http => "recovery_redis $OK tls_verify=off;", qr/rediss:.*must/],
+    [http => "recovery_redis $TLS tls_verify=maybe;",
+     qr/"tls_verify=maybe".*"on" or "off"/],
+    [http => "recovery_redis $TLS tls_verify=on tls_verify=off;", $TWICE],
+    [http => "recovery_redis $TLS tls_ca=;", qr/"tls_ca=" must/],
+    [http => "recovery_redis $TLS tls_ca=/none;", qr/"tls_ca=\/none".*must/],
+    [http => "recovery_redis $TLS tls_ca=%%TESTDIR%%/empty;",
+     qr/"tls_ca=[^"]*empty".*must/],
+    [http => "recovery_redis $TLS tls_cert=/none;", qr/tls_key=.*together/],
+    [http => "recovery_redis $TLS tls_key=/none;", qr/tls_cert=.*together/],
+    [http => "recovery_redis $TLS tls_cert=/none tls_key=/none;",
+     qr/"tls_cert=\/none" and "tls_key=\/none".*must/],
+    [http => 'recovery_redis rediss://u:secret@127.0.0.1;',
+     qr/password_file/],
+    [http => 'recovery_redis rediss://;', says('rediss://')],
+    [http => 'recovery_redis redisss://127.0.0.1;', qr/rediss:/],
     [http => "recovery_redis $OK sentinel=main;",
      qr/sentinel.*(?:version|supported)/i],
-    [http => "recovery_redis $OK tls_ca=/x;", qr/tls_.*(?:version|supported)/],
     [server => "recovery_redis $OK;", $HERE],
 
     # recovery_backend

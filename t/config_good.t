@@ -12,6 +12,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Test::Recovery;
+use Test::Recovery::Certs;
 use Test::Recovery::Config;
 
 my @forms = (
@@ -39,6 +40,13 @@ my @forms = (
              . ' password_file=%%TESTDIR%%/password;'],
     [http => 'recovery_redis redis://gate@127.0.0.1:6379/0'
              . ' password_file=%%TESTDIR%%/password;'],
+
+    [http => 'recovery_redis rediss://127.0.0.1;'],
+    [http => 'recovery_redis rediss://gate@localhost:6380/1 tls_verify=off'
+             . ' password_file=%%TESTDIR%%/password;'],
+    [http => 'recovery_redis rediss://[::1]:6380 redis://127.0.0.1'
+             . ' tls_verify=on tls_ca=%%TESTDIR%%/ca.crt'
+             . ' tls_cert=%%TESTDIR%%/ca.crt tls_key=%%TESTDIR%%/ca.key;'],
 
     # policy: nothing is required
 
@@ -165,6 +173,7 @@ my $t = Test::Recovery->new();
 
 $t->plan(scalar @forms + 3);
 $t->write_file('password', "secret\n");
+Test::Recovery::Certs->new($t)->ca('ca');
 
 good($t, @$_) for @forms;
 

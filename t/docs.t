@@ -18,6 +18,7 @@ use File::Glob qw(bsd_glob);
 use Test::More;
 
 use Test::Recovery;
+use Test::Recovery::Certs;
 use Test::Recovery::Markdown;
 
 my $t = Test::Recovery->new();
@@ -272,7 +273,7 @@ my @bounds = (
      qr/the last (\d+): `time`/],
     ["${SHELL}_zone.h", 'NGX_HTTP_RECOVERY_SLOTS_MIN', $DIRECTIVES,
      qr/worker\s+slots\s+\(at\s+least\s+(\d+)/],
-    ["${SHELL}_conf_redis.c", 'NGX_HTTP_RECOVERY_REDIS_SERVERS_MAX',
+    ["${SHELL}_conf_redis_uri.c", 'NGX_HTTP_RECOVERY_REDIS_SERVERS_MAX',
      $DIRECTIVES, qr/servers in `recovery_redis` \| (\d+)/],
     ["${SHELL}_conf_redis.c", 'NGX_HTTP_RECOVERY_REDIS_PASSWORD_MAX', $REDIS,
      qr/first line, 1 to (\d+) bytes/],
@@ -460,6 +461,8 @@ sub configuration {
 
     $text =~ s/^\s*load_module .*\n//m;
     $text =~ s/password_file=\S+?(?=[\s;])/password_file=%%TESTDIR%%\/secret/g;
+    $text =~ s/tls_(ca|cert)=\S+?(?=[\s;])/tls_$1=%%TESTDIR%%\/ca.crt/g;
+    $text =~ s/tls_key=\S+?(?=[\s;])/tls_key=%%TESTDIR%%\/ca.key/g;
 
     $text = "location / {\n$text\n}" if $home eq 'location';
     $text = "server {\n$text\n}" if $home =~ /location|server/;
@@ -538,6 +541,7 @@ my $size = sizes();
 
 $t->write_file('secret', "secret\n");
 chmod 0600, $t->dir() . '/secret';
+Test::Recovery::Certs->new($t)->ca('ca');
 $t->allow(qr/\[emerg\].*recovery_zone/);
 $t->plan(@examples + keys(%code) + 2 * @files + 23);
 
