@@ -18,9 +18,10 @@ use Test::More;
 use Time::HiRes qw(time);
 
 use Test::Recovery;
+use Test::Recovery::Reconnect qw(clients leader reconnects);
 use Test::Recovery::Watch qw(fd_count links statuses);
 
-my $RECONNECTS = 200;
+my $RECONNECTS = 500;
 
 my $t = Test::Recovery->new()->plan(41);
 
@@ -59,31 +60,13 @@ EOF2
 $t->run();
 
 
-# Redis' own list, without whoever asks
-
-sub clients {
-    my $me = $t->redis('CLIENT', 'ID');
-
-    return grep { !/^id=$me / } split /\n/, $t->redis('CLIENT', 'LIST');
-}
-
-
-# one worker, two connections: then that worker, else nothing
-
-sub leader {
-    my %pids = map { $_ => 1 } my @links = links($t, 6379, $t->workers());
-
-    return @links == 2 && keys %pids == 1 && clients() == 2 ? $links[0] : undef;
-}
-
-
 sub one_leader {
     my ($label) = @_;
 
-    my $leader = $t->wait_for(\&leader, 'one leader', 30);
+    my $leader = $t->wait_for(sub { leader($t, 6379) }, 'one leader', 30);
 
     ok($leader, "$label: one worker, two connections")
-        or diag(join "\n", links($t, 6379), clients());
+        or diag(join "\n", links($t, 6379), clients($t));
 
     return $leader // 0;
 }
@@ -101,51 +84,16 @@ sub listens {
 
 my $leader = one_leader('start');
 
-is(scalar(grep { /cmd=subscribe/ } clients()), 1, 'one of them subscribes');
+is(scalar(grep { /cmd=subscribe/ } clients($t)), 1, 'one of them subscribes');
 listens('start');
 
-# The pause after every eighth reconnect grows to five seconds.  A reload
-# starts with a short one again, and with a new worker: that is done after
-# every 32, and each worker is judged by itself.
+my $seen = reconnects($t, 6379, $RECONNECTS);
 
-my ($done, $leaked, $most, $phases) = (0, 0, 0, 0);
-my $rounds = 0;
-
-while ($done < $RECONNECTS && $rounds < 20) {
-    $t->reload() or last;
-    $leader = $t->wait_for(\&leader, 'a leader', 30) or last;
-    $rounds++;
-
-    my $before = fd_count($leader);
-    my $reconnects = $t->status()->{redis}{reconnects};
-
-    for my $i (1 .. 32) {
-        my $goal = $t->status()->{redis}{reconnects} + 1;
-        my $type = $i % 4 ? 'normal' : 'pubsub';
-
-        $t->redis('CLIENT', 'KILL', 'TYPE', $type, 'SKIPME', 'yes');
-        $t->wait_for(sub {
-            return $type eq 'pubsub'
-                   ? $t->redis('PUBSUB', 'NUMSUB', 'recovery:changed')->[1]
-                   : $t->status()->{redis}{reconnects} >= $goal;
-        }, 'the link', 30) or last;
-
-        my $count = links($t, 6379, $leader);
-
-        $most = $count if $count > $most;
-        $done++;
-    }
-
-    $t->wait_for(sub { (leader() // 0) == $leader }, 'the same leader', 30)
-        or last;
-    $leaked += fd_count($leader) - $before;
-    $phases++ if $t->backend_status('kv')->{phase} ne 'down';
-}
-
-cmp_ok($done, '>=', $RECONNECTS, "$done reconnects in $rounds rounds");
-is($leaked, 0, 'no descriptor more or less');
-cmp_ok($most, '<=', 2, 'never more than two connections');
-is($phases, 0, 'the phase is as it was');
+cmp_ok($seen->{done}, '>=', $RECONNECTS,
+       "$seen->{done} reconnects in $seen->{rounds} rounds");
+is($seen->{leaked}, 0, 'no descriptor more or less');
+cmp_ok($seen->{most}, '<=', 2, 'never more than two connections');
+is($t->backend_status('kv')->{phase}, 'down', 'the phase is as it was');
 listens('after them');
 
 # while nobody answers
