@@ -31,7 +31,7 @@ use Test::More import => [qw(ok diag note)];
 use Time::HiRes qw(time sleep);
 
 use Test::Recovery::Process qw(slow);
-use Test::Recovery::Watch qw(jumps);
+use Test::Recovery::Watch qw(jumps quantile);
 
 our @ASPECTS = qw(seen latency requests phases status log after);
 
@@ -296,15 +296,6 @@ sub _times {
 sub _base {
     my ($self, $from, $to) = @_;
     push @{$self->{base}}, $self->_times(1, $from, $to);
-}
-
-
-sub quantile {
-    my ($q, @times) = @_;
-
-    @times = sort { $a <=> $b } @times or return 0;
-
-    return $times[max(0, int($q * @times + 0.5) - 1)];
 }
 
 

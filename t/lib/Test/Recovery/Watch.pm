@@ -15,16 +15,22 @@ package Test::Recovery::Watch;
 #   calls($redis, 'hmget')      executed by a real Redis
 #   wait_polls($t, N [, redis]) until N more HMGETs were executed
 #   slowest($results), statuses($results, qr/uri/)      of a load
+#   quantile(0.99, @times)      0 of none
+#   waited($results)            how long at least one request in four took: a
+#                               worker that waits makes many wait, a machine
+#                               that has other things to do makes some
 #   jumps($backend_status)      events that skip a phase on the way up
 
 use strict;
 use warnings;
 
 use Exporter 'import';
+use List::Util qw(max);
 use POSIX qw(_SC_CLK_TCK sysconf);
 use Time::HiRes qw(time);
 
-our @EXPORT_OK = qw(fd_count links calls wait_polls slowest statuses jumps);
+our @EXPORT_OK = qw(fd_count links calls wait_polls slowest quantile waited
+                    statuses jumps);
 
 my $TICKS = sysconf(_SC_CLK_TCK);
 
@@ -161,6 +167,21 @@ sub slowest {
     my ($most) = sort { $b <=> $a } map { $_->{time_s} } @$results;
 
     return $most // 0;
+}
+
+
+sub quantile {
+    my ($q, @times) = @_;
+
+    @times = sort { $a <=> $b } @times or return 0;
+
+    return $times[max(0, int($q * @times + 0.5) - 1)];
+}
+
+
+sub waited {
+    my ($results) = @_;
+    return quantile(0.75, map { $_->{time_s} } @$results);
 }
 
 
