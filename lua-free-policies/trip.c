@@ -11,8 +11,13 @@
 #define RCV_SILENCE_FULL_MS  3000
 #define RCV_SILENCE_BASES    4
 
-/* Fewer that wait may be two reports that take their time. */
-#define RCV_SILENCE_IN_FLIGHT  5
+/*
+ * Fewer that wait may be two reports that take their time.  In a ramp they
+ * may also be all that is let in, while others are turned away: then they
+ * are given as much longer.
+ */
+#define RCV_SILENCE_IN_FLIGHT      5
+#define RCV_SILENCE_IN_FLIGHT_MIN  2
 
 
 /*
@@ -44,16 +49,22 @@ static int
 trip_silent(const rcv_control_t *control, const rcv_round_t *round,
     const rcv_control_facts_t *facts, const rcv_window_t *window)
 {
-    uint64_t  silence_ms, live;
+    uint64_t  silence_ms, live, least;
 
+    least = (facts->full || window->shed_in_flight == 0)
+            ? RCV_SILENCE_IN_FLIGHT : RCV_SILENCE_IN_FLIGHT_MIN;
     live = rcv_since(window->in_flight, control->stuck);
     silence_ms = (uint64_t) control->base_us * RCV_SILENCE_BASES / 1000;
 
     silence_ms = rcv_max(silence_ms, facts->full ? RCV_SILENCE_FULL_MS
                                                  : RCV_SILENCE_MS);
 
+    if (live >= least && live < RCV_SILENCE_IN_FLIGHT) {
+        silence_ms = silence_ms * RCV_SILENCE_IN_FLIGHT / live;
+    }
+
     return round->silent_ms > silence_ms
-           && live >= RCV_SILENCE_IN_FLIGHT
+           && live >= least
            && (!facts->full || live > facts->healthy_in_flight);
 }
 

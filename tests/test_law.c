@@ -475,6 +475,58 @@ test_stuck(void **unused)
 }
 
 
+/*
+ * Silence: five who wait are given a second.  Fewer are as much longer, if
+ * others have no place because of them, and never in full service.
+ */
+
+static void
+test_trip_silent(void **unused)
+{
+    static const struct {
+        uint32_t  live;
+        unsigned  full;
+        unsigned  shed;                 /* for want of a place */
+        uint64_t  alive_ms;             /* not yet ... */
+        uint64_t  dead_ms;              /* ... and then */
+    } cases[] = {
+        { 20, 0, 0, 1000, 1001 },
+        { 5,  0, 0, 1000, 1001 },
+        { 4,  0, 1, 1250, 1251 },
+        { 2,  0, 1, 2500, 2501 },
+        { 1,  0, 1, 60000, 0 },
+        { 4,  0, 0, 60000, 0 },
+        { 20, 1, 0, 3000, 3001 },
+        { 5,  1, 0, 3000, 3001 },
+        { 4,  1, 1, 60000, 0 },
+    };
+
+    size_t               i;
+    rcv_round_t          round = { 0 };
+    rcv_window_t         window = { 0 };
+    rcv_control_t        control = { 0 };
+    rcv_control_facts_t  facts = { .healthy_in_flight = 4 };
+
+    (void) unused;
+
+    control.stuck = 3;
+    control.base_us = 100000;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        window.in_flight = control.stuck + cases[i].live;
+        facts.full = cases[i].full;
+        window.shed_in_flight = cases[i].shed;
+
+        round.silent_ms = cases[i].alive_ms;
+        assert_false(rcv_trip(&control, &round, &facts, &window));
+
+        round.silent_ms = cases[i].dead_ms;
+        assert_int_equal(rcv_trip(&control, &round, &facts, &window),
+                         cases[i].dead_ms != 0);
+    }
+}
+
+
 int
 main(void)
 {
@@ -487,6 +539,7 @@ main(void)
         cmocka_unit_test(test_background),
         cmocka_unit_test(test_unused),
         cmocka_unit_test(test_trip),
+        cmocka_unit_test(test_trip_silent),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_failed_level),
         cmocka_unit_test(test_stuck),
