@@ -504,24 +504,24 @@ test_trip_silent(void **unused)
     size_t               i;
     rcv_round_t          round = { 0 };
     rcv_window_t         window = { 0 };
-    rcv_control_t        control = { 0 };
-    rcv_control_facts_t  facts = { .healthy_in_flight = 4 };
+    rcv_control_t        steering = { 0 };
+    rcv_control_facts_t  aims = { .healthy_in_flight = 4 };
 
     (void) unused;
 
-    control.stuck = 3;
-    control.base_us = 100000;
+    steering.stuck = 3;
+    steering.base_us = 100000;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        window.in_flight = control.stuck + cases[i].live;
-        facts.full = cases[i].full;
+        window.in_flight = steering.stuck + cases[i].live;
+        aims.full = cases[i].full;
         window.shed_in_flight = cases[i].shed;
 
         round.silent_ms = cases[i].alive_ms;
-        assert_false(rcv_trip(&control, &round, &facts, &window));
+        assert_false(rcv_trip(&steering, &round, &aims, &window));
 
         round.silent_ms = cases[i].dead_ms;
-        assert_int_equal(rcv_trip(&control, &round, &facts, &window),
+        assert_int_equal(rcv_trip(&steering, &round, &aims, &window),
                          cases[i].dead_ms != 0);
     }
 }
