@@ -3,7 +3,8 @@ package Test::Recovery::Fault;
 # One nginx with a backend in every phase, under load, and what has to be so
 # whatever happens to its source: a row of the table is one fault.
 #
-#   $f = Test::Recovery::Fault->new($t, redis => 'redis://..', write => sub {})
+#   $f = Test::Recovery::Fault->new($t, redis => 'redis://..', write => sub {},
+#                                   main => directives of the main level)
 #   $f->start               writes what all backends are, runs nginx, waits
 #   $f->row(name, %o)       plays a fault: seven tests
 #   $f->play(name, %o)      the same as {aspect => [problems]}
@@ -94,6 +95,7 @@ sub conf {
 
     return <<"CONF";
 %%TEST_GLOBALS%%
+@{[$self->{main} // '']}
 
 worker_processes  1;
 
@@ -110,8 +112,6 @@ http {
     recovery_policy long { ramp from=50% over=100ms verify=1h; }
 
 $backends
-    @{[$self->{http} // '']}
-
     server {
         listen  127.0.0.1:%%PORT_8080%%;
 
