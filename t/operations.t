@@ -1,0 +1,335 @@
+#!/usr/bin/perl
+
+# Goal: docs/operations.md can be followed by somebody who knows nothing else.
+# Its commands do what it says they do, in its order; each failure names a
+# test that exists; what an alert asks for is a metric.
+# Method: the blocks of commands are given to a shell as they stand, with
+# redis-cli, curl and nginx led to those of the test, and what is in force is
+# read from the status.  Each check of the text must not be content with a
+# text in which one mistake is planted.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Test::Recovery;
+use Test::Recovery::Markdown;
+use Test::Recovery::Watch qw(jumps);
+
+my $t = Test::Recovery->new();
+my $root = $t->root();
+my $file = 'docs/operations.md';
+my $text = slurp("$root/$file");
+
+
+sub slurp {
+    my ($name) = @_;
+
+    open my $fh, '<', $name or die "$name: $!\n";
+    local $/;
+    return scalar <$fh>;
+}
+
+
+sub clean {
+    my ($label, @problems) = @_;
+    ok(!@problems, $label) or diag(join "\n", @problems);
+}
+
+
+sub caught {
+    my ($label, @problems) = @_;
+    ok(scalar @problems, "planted: $label");
+}
+
+
+# The rows of what can fail: [failure, .., .., .., shown by]
+
+sub failures {
+    my ($text) = @_;
+    return map { @$_ } tables(section($text, 'What can fail'));
+}
+
+
+# Behind each file the names of what is in it that shows the row.
+
+sub unproved {
+    my ($text) = @_;
+
+    my @problems;
+
+    for my $row (failures($text)) {
+        my ($what, $by) = @$row[0, -1];
+        my @named = $by =~ /`(t\/[\w.]+)`((?:,? "[^"]*")*)/g;
+
+        push @problems, "$what: names no test" if !@named;
+        push @problems, "$what: " . @$row . ' columns' if @$row != 5;
+
+        while (my ($test, $names) = splice @named, 0, 2) {
+            if (!-f "$root/$test") {
+                push @problems, "$what: $test does not exist";
+                next;
+            }
+
+            my $code = slurp("$root/$test") =~ s/^\s*#.*//mgr;
+
+            push @problems, map { "$what: $test has no \"$_\"" }
+                            grep { $code !~ /['"][^'"\n]*\Q$_\E/
+                                   && $code !~ /"\Q$_\E/ }
+                            $names =~ /"([^"]*)"/g;
+        }
+    }
+
+    return @problems;
+}
+
+
+# every failure that was asked for has a row
+
+my @ASKED = (
+    'killed, crashed', 'stopped', 'silent for longer', 'one byte', 'garbage',
+    'array of 10^9', 'other types', 'wrong words', 'LOADING', 'READONLY',
+    'NOPERM', 'WRONGPASS', 'password is changed', 'another host', 'expired',
+    'partition', 'cut in the middle', 'half closed', 'empty', 'cut again',
+    'worker is killed', 'hangs', 'reload', 'zone', 'nobody says so',
+    'never answers', 'every request fails', 'ever later', 'forgotten',
+    'clock of nginx',
+);
+
+
+sub forgotten {
+    my ($text) = @_;
+
+    my $rows = join "\n", map { join ' ', @$_ } failures($text);
+
+    return grep { $rows !~ /\Q$_\E/ } @ASKED;
+}
+
+
+# metrics that the text names
+
+sub no_metric {
+    my ($text, $metrics) = @_;
+
+    my %seen = map { $_ => 1 }
+               $text =~ /\b(nginx_recovery_\w+?)(?=[^\w*])/g;
+
+    return grep { $metrics !~ /^\Q$_\E[ {]/m } sort keys %seen;
+}
+
+
+sub blocks {
+    my ($text, $language) = @_;
+    return $text =~ /^```$language\n(.*?)^```$/gms;
+}
+
+
+# nginx, and commands that lead to it
+
+my $b = $t->backend(8081);
+
+$t->redis_start();
+$t->write_file_expand('nginx.conf', <<'EOF2');
+
+%%TEST_GLOBALS%%
+
+events {
+}
+
+http {
+    %%TEST_GLOBALS_HTTP%%
+
+    recovery_redis    redis://127.0.0.1:%%PORT_6379%%;
+    recovery_policy   p { ramp from=10% over=20s verify=1s; }
+    recovery_backend  kv { policy p; capacity 1000r/s; }
+
+    server {
+        listen  127.0.0.1:%%PORT_8080%%;
+
+        location / {
+            recovery    kv;
+            proxy_pass  http://127.0.0.1:%%PORT_8081%%;
+        }
+
+        location = /recovery/status  { recovery_status; }
+        location = /recovery/metrics { recovery_status prometheus; }
+    }
+}
+
+EOF2
+
+my %led = (
+    'redis-cli' => '-p %%PORT_6379%%',
+    curl => '--connect-to 127.0.0.1:80:127.0.0.1:%%PORT_8080%%',
+    nginx => '-p %%TESTDIR%%/ -c %%TESTDIR%%/nginx.conf'
+             . ' -e %%TESTDIR%%/error.log',
+);
+
+mkdir $t->dir() . '/bin' or die "mkdir: $!\n";
+
+for my $name (sort keys %led) {
+    my $real = $name eq 'nginx' ? $t->nginx_binary()
+               : (grep { -x } map { "$_/$name" } split /:/, $ENV{PATH})[0];
+
+    chmod 0755, $t->write_file_expand("bin/$name",
+                                      "#!/bin/sh\nexec $real $led{$name}"
+                                      . " \"\$\@\"\n");
+}
+
+$ENV{PATH} = $t->dir() . "/bin:$ENV{PATH}";
+$ENV{USER} = 'jo';
+
+
+# what the shell says, with a line for an exit status that is not 0
+
+sub sh {
+    my ($commands) = @_;
+
+    my $out = $t->dir() . '/out';
+    my $script = $t->write_file('block.sh', $commands);
+
+    system("/bin/sh $script > $out 2>&1");
+
+    return $t->read_file('out') . ($? ? 'exit status ' . ($? >> 8) : '');
+}
+
+
+sub kv { return $t->backend_status('kv') }
+sub phase { return $t->wait_phase('kv', $_[0], 30) }
+
+
+sub force {
+    my ($force, $by) = @_;
+
+    return $t->wait_for(sub {
+        my $f = kv()->{force};
+        ($f ? $f->{force} : 'none') eq $force
+        && (!$by || $f->{by} eq 'jo');
+    }, "force $force");
+}
+
+
+# sixty more are shed, which takes longer than a second
+
+sub sheds {
+    my $shed = sub { $t->class_status('kv', 'normal')->{shed} };
+    my $before = $shed->();
+
+    return $t->wait_for(sub { $shed->() > $before + 60 }, 'sixty to be shed');
+}
+
+
+sub passes { return $t->http_get('/')->{status} == 200 }
+
+
+# What each block has to bring about, by how it begins; in the order of the
+# text.  What it said is given.
+
+my @steps = (
+    [qr/\Anginx -t\n/, sub { $_[0] =~ /test is successful/ }],
+    [qr/health up\n/, sub {
+        $t->wait_for(sub { kv()->{health_source} eq 'redis' });
+    }],
+    [qr/\Acurl.*metrics/, sub {
+        my ($said) = @_;
+        my ($shown) = blocks($text, 'text');
+
+        !grep { index($said, $_) < 0 } split /\n/, $shown;
+    }],
+    [qr/force closed.*rehearsal/, sub {
+        force('closed', 'jo') && !passes() && sheds();
+    }],
+    [qr/HDEL.* force/, sub { force('none') && phase(qr/probing|ramping/) }],
+    [qr/\Acurl.*status/, sub {
+        $_[0] =~ /"phase": ?"(?:probing|ramping)"/ && $_[0] =~ /"why": ?"\w/
+        && $_[0] =~ /"state": ?"connected"/;
+    }],
+    [qr/health down/, sub { phase('down') && !passes() }],
+    [qr/ceiling 100r\/s/, sub {
+        $t->wait_for(sub { (kv()->{ceiling_per_s} // 0) == 100 });
+    }],
+    [qr/health 0\.5/, sub { phase(qr/probing|ramping/) }],
+    [qr/force closed.*incident/, sub { force('closed', 'jo') && !passes() }],
+    [qr/force open/, sub { force('open', 'jo') && passes() }],
+    [qr/nginx -s reload/, sub {
+        my @old = @_[1 .. $#_];
+
+        $t->wait_for(sub {
+            my @now = $t->workers();
+            my %now = map { $_ => 1 } @now;
+            @now && !grep { $now{$_} } @old;
+        }) && force('open');
+    }],
+    [qr/HDEL.* ceiling\n.*health up/s, sub {
+        force('none') && phase(qr/probing|ramping/)
+        && !defined kv()->{force};
+    }],
+    [qr/\Acurl.*level_ratio/s, sub {
+        $_[0] =~ /phase="(?:probing|ramping)"\} 1/
+        && $_[0] =~ /level_ratio\{backend="kv"\} 0\.\d/;
+    }],
+    [qr/force hold/, sub { phase('ramping'); force('hold', 'jo') }],
+    [qr/HDEL.* force/, sub { force('none') }],
+    [qr/HGETALL/, sub { $_[0] eq "health\nup\n" }],
+);
+
+my @blocks = blocks($text, 'sh');
+
+$t->plan(2 * @steps + 15);
+
+# the text
+
+cmp_ok(scalar(failures($text)), '>', 40, 'failures');
+clean('each failure names its test', unproved($text));
+clean('each failure that was asked for', forgotten($text));
+
+caught('a test that does not exist',
+       unproved($text =~ s/fault_redis\.t/fault_radish.t/r));
+caught('a name that is not in it', unproved($text =~ s/"killed"/"klled"/r));
+caught('a row without a test',
+       unproved($text =~ s/^(\| killed.*\|).*\|$/$1 none |/mr));
+caught('a failure that is missing', forgotten($text =~ s/^\| killed.*\n//mr));
+caught('a column', unproved($text =~ s/^(\| killed.*)\|.*\|$/$1|/mr));
+
+# the commands
+
+$t->run();
+
+my $load = $t->load(rate => 40, uris => ['/'], timeout => 30);
+my $metrics;
+
+ok($t->wait_for(sub {
+    $metrics = $t->http_get('/recovery/metrics')->{body};
+    $metrics =~ /error_ratio\{/;
+}), 'metrics of a backend that is at work');
+
+clean('metrics', no_metric($text, $metrics));
+caught('a metric', no_metric($text . ' nginx_recovery_magic ', $metrics));
+is(scalar @blocks, scalar @steps, 'blocks of commands');
+
+for my $i (0 .. $#steps) {
+    my ($begins, $does) = @{$steps[$i]};
+    my $block = $blocks[$i] // '';
+    my ($first) = $block =~ /\A(.*)/;
+    my @workers = $t->workers();
+
+    like($block, $begins, "block $i: $first");
+
+    my $said = sh($block);
+
+    ok($does->($said, @workers), "block $i: does it") or diag($said);
+}
+
+# what it said and did
+
+is(sh('redis-cli HSET recovery:kv'), "ERR wrong number of arguments for"
+   . " 'hset' command\n\n", 'planted: a command that is none is seen');
+ok(phase('up'), 'it comes back');
+
+my @jumps = jumps(kv());
+
+is_deeply(\@jumps, [], 'by every step');
+$load->stop();
