@@ -148,6 +148,28 @@ rcv_control_start(rcv_control_t *control, const rcv_policy_t *policy,
 }
 
 
+void
+rcv_control_resume(rcv_control_t *control, const rcv_policy_t *policy,
+    const rcv_control_facts_t *facts, uint32_t limit_milli)
+{
+    rcv_control_start(control, policy, facts, facts->ceiling_ppm);
+
+    if (policy->feedback && limit_milli != 0) {
+        rcv_limit_set(control, rcv_min(control->limit_milli, limit_milli));
+        control_publish(control, facts, 0);
+    }
+}
+
+
+void
+rcv_control_limit(rcv_control_t *control, uint32_t limit_milli)
+{
+    control->mode = RCV_MODE_STEER;
+    rcv_limit_set(control, limit_milli);
+    control->in_flight_limit = control->limit_milli / RCV_MILLI;
+}
+
+
 /*
  * Out of the way: what was enough for the ramp while this is verified, and at
  * least what no service would call much; then the guard alone.

@@ -45,6 +45,16 @@ typedef enum {
 void rcv_control_start(rcv_control_t *control, const rcv_policy_t *policy,
     const rcv_control_facts_t *facts, uint32_t from_ppm);
 
+/*
+ * A ramp that a restart interrupted: at facts->ceiling_ppm, which is the
+ * level that it had reached, and with no more in flight than before.
+ */
+void rcv_control_resume(rcv_control_t *control, const rcv_policy_t *policy,
+    const rcv_control_facts_t *facts, uint32_t limit_milli);
+
+/* Full service with a limit that steers, as before a restart. */
+void rcv_control_limit(rcv_control_t *control, uint32_t limit_milli);
+
 /* One tick of a ramp or of full service; pure. */
 rcv_verdict_t rcv_control_tick(rcv_control_t *control, rcv_round_t *round,
     const rcv_policy_t *policy, const rcv_control_facts_t *facts,

@@ -92,7 +92,7 @@ phase_next_down(const rcv_phase_facts_t *facts, rcv_why_t *why)
         return RCV_PHASE_DOWN;
     }
 
-    if (facts->health == RCV_HEALTH_NONE) {
+    if (facts->health == RCV_HEALTH_NONE || facts->unheard) {
         return RCV_PHASE_DOWN;
     }
 

@@ -32,6 +32,7 @@ typedef struct {
     rcv_health_t         health;        /* the one that counts */
     unsigned             lost;          /* it is the policy's, not a source's */
     unsigned             back;          /* lost until now */
+    unsigned             unheard;       /* an opinion from before a restart */
     unsigned             recovering;    /* the source has just said so */
     unsigned             less_degraded; /* than what is let in */
     unsigned             probes_ok;

@@ -32,7 +32,8 @@ const char *const  rcv_why_texts[RCV_WHYS] = {
     "the backend answers no more, whatever the source says; it is probed",
     "a probe of the dead backend succeeded",
     "requests fail as load grows; the limit in flight is cut",
-    "the cut did not help and is undone: load is not what makes them fail"
+    "the cut did not help and is undone: load is not what makes them fail",
+    "continued from the state file"
 };
 
 

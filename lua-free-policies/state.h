@@ -39,6 +39,7 @@ typedef enum {
     RCV_WHY_ALIVE,
     RCV_WHY_CUT,
     RCV_WHY_CUT_UNDONE,
+    RCV_WHY_RESTORED,
     RCV_WHYS
 } rcv_why_t;
 

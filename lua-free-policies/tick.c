@@ -207,6 +207,7 @@ turn_phase(rcv_turn_t *turn)
     facts.health = turn->effective.health;
     facts.lost = turn->effective.lost;
     facts.back = turn->back;
+    facts.unheard = turn->unheard;
     facts.recovering = turn->recovering;
     facts.less_degraded = (state->health == RCV_HEALTH_DEGRADED
                            && rcv_allow_health_ppm(state)
@@ -348,6 +349,7 @@ rcv_tick(rcv_state_t *state, rcv_round_t *round, const rcv_policy_t *policy,
     turn.out = out;
     turn.now_ms = now_ms;
     turn.dt_ms = rcv_min(window->dt_ms, RCV_PROGRESS_MAX_MS);
+    turn.unheard = (source->configured && !source->heard);
     turn.effective = rcv_health_effective(&state->signal, source, policy);
 
     rcv_state_observe(state, policy, window);

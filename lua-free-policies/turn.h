@@ -27,6 +27,7 @@ typedef struct {
     unsigned             recovering;    /* said for the first time */
     unsigned             lost;          /* the signal, in this tick */
     unsigned             back;          /* it was lost until now */
+    unsigned             unheard;       /* the source; not since the start */
     unsigned             entered;       /* the phase is new in this tick */
 
     rcv_control_facts_t  facts;
