@@ -34,6 +34,8 @@
 typedef struct ngx_http_recovery_redis_s   ngx_http_recovery_redis_t;
 typedef struct ngx_http_recovery_leader_s  ngx_http_recovery_leader_t;
 typedef struct ngx_http_recovery_round_s   ngx_http_recovery_round_t;
+typedef struct ngx_http_recovery_keeper_s  ngx_http_recovery_keeper_t;
+typedef struct ngx_http_recovery_loaded_s  ngx_http_recovery_loaded_t;
 
 
 /* A place in the configuration, for what is found out only later. */
@@ -96,6 +98,8 @@ typedef struct {
     ngx_shm_zone_t             *shm_zone;
     ngx_http_recovery_at_t      zone_at;
     ngx_http_recovery_redis_conf_t  *redis;     /* NULL: none */
+    ngx_str_t                   state_file;     /* empty: none */
+    ngx_http_recovery_at_t      state_at;
     ngx_cycle_t                *cycle;
 
     /* of this worker process, from init_process on */
@@ -209,6 +213,8 @@ void *ngx_http_recovery_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_recovery_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 char *ngx_http_recovery_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_recovery_set_state_file(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_recovery_set_redis(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

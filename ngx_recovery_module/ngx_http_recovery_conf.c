@@ -136,6 +136,42 @@ ngx_http_recovery_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+char *
+ngx_http_recovery_set_state_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_recovery_main_conf_t *rmcf = conf;
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (rmcf->state_file.len != 0) {
+        return "is duplicate, one file is allowed";
+    }
+
+    if (value[1].len == 0 || value[1].data[value[1].len - 1] == '/') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"recovery_state_file\": invalid value \"%V\", "
+                           "it must be the path of a file", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf->state_file = value[1];
+    rmcf->state_at = ngx_http_recovery_here(cf);
+
+    if (ngx_conf_full_name(cf->cycle, &rmcf->state_file, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (rmcf->state_file.len + sizeof(".tmp") > NGX_MAX_PATH) {
+        return "is too long a path";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 void *
 ngx_http_recovery_create_srv_conf(ngx_conf_t *cf)
 {

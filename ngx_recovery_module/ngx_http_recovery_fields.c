@@ -86,6 +86,43 @@ static const ngx_http_recovery_field_t  ngx_http_recovery_redis_fields[] = {
 };
 
 
+static const ngx_http_recovery_field_t  ngx_http_recovery_kept_fields[] = {
+
+    { ngx_string("state"), ngx_string("State file"),
+      NODE(WORD, kept_state), ngx_http_recovery_kept_names,
+      NO_METRIC },
+
+    { HIDDEN, HIDDEN,
+      NODE(BOOL, kept_written), NULL,
+      GAUGE("state_file_written",
+            "1 while the state file is kept up by this nginx.") },
+
+    { ngx_string("age_ms"), ngx_string("State file age"),
+      NODE(MS, kept_age_ms), NULL,
+      NO_METRIC },
+
+    { HIDDEN, HIDDEN,
+      NODE(MS, kept_unix_ms), NULL,
+      GAUGE("state_file_last_write_timestamp_seconds",
+            "Unix time at which the state file was written last.") },
+
+    { ngx_string("loaded"), ngx_string("State file at the start"),
+      NODE(WORD, kept_loaded), ngx_http_recovery_loaded_names,
+      NO_METRIC },
+
+    { ngx_string("errors"), ngx_string("State file errors"),
+      NODE(COUNT, kept_errors), NULL,
+      COUNTER("state_file_errors_total",
+              "Failures to read or write the state file, once each.") },
+
+    { ngx_string("error"), ngx_string("State file error"),
+      NODE(TEXT, kept_error), NULL,
+      NO_METRIC },
+
+    END
+};
+
+
 const ngx_http_recovery_field_t  ngx_http_recovery_node_fields[] = {
 
     { SAMPLES_ONLY,
@@ -118,6 +155,10 @@ const ngx_http_recovery_field_t  ngx_http_recovery_node_fields[] = {
 
     { ngx_string("redis"), ngx_string("Redis"),
       NODE(OBJECT, has_redis), ngx_http_recovery_redis_fields,
+      NO_METRIC },
+
+    { ngx_string("state_file"), ngx_string("State file"),
+      NODE(OBJECT, has_kept), ngx_http_recovery_kept_fields,
       NO_METRIC },
 
     { SAMPLES_ONLY,

@@ -14,6 +14,7 @@
 
 #include "ngx_http_recovery_leader.h"
 #include "ngx_http_recovery_slots.h"
+#include "ngx_http_recovery_state.h"
 #include "ngx_http_recovery_texts.h"
 
 
@@ -26,7 +27,7 @@ static ngx_uint_t ngx_http_recovery_lease_open(
 static ngx_int_t ngx_http_recovery_leader_start(
     ngx_http_recovery_main_conf_t *rmcf, uint64_t identity);
 static void ngx_http_recovery_leader_stop(
-    ngx_http_recovery_main_conf_t *rmcf);
+    ngx_http_recovery_main_conf_t *rmcf, ngx_uint_t last);
 static ngx_uint_t ngx_http_recovery_leader_renew(
     ngx_http_recovery_leader_t *leader);
 static void ngx_http_recovery_leader_tick(ngx_event_t *ev);
@@ -132,6 +133,8 @@ ngx_http_recovery_leader_start(ngx_http_recovery_main_conf_t *rmcf,
     rmcf->leader = leader;
 
     ngx_http_recovery_texts_sweep(rmcf->zone);
+    ngx_http_recovery_state_wake(rmcf, ngx_cycle->log);
+    leader->keeper = ngx_http_recovery_state_keeper(leader);
 
     for (i = 0; i < rmcf->backends.nelts; i++) {
         ngx_http_recovery_backend_begin(leader, i);
@@ -168,7 +171,8 @@ ngx_http_recovery_resign(ngx_http_recovery_main_conf_t *rmcf)
 
     identity = rmcf->leader->identity;
 
-    ngx_http_recovery_leader_stop(rmcf);
+    ngx_http_recovery_leader_stop(rmcf, rcv_load(&rmcf->zone->lease_owner)
+                                        == identity);
 
     /* free for the next one, if nobody has taken it already */
 
@@ -179,8 +183,11 @@ ngx_http_recovery_resign(ngx_http_recovery_main_conf_t *rmcf)
 }
 
 
+/* last: nobody has taken over, and perhaps nobody will. */
+
 static void
-ngx_http_recovery_leader_stop(ngx_http_recovery_main_conf_t *rmcf)
+ngx_http_recovery_leader_stop(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_uint_t last)
 {
     ngx_http_recovery_leader_t  *leader;
 
@@ -193,6 +200,10 @@ ngx_http_recovery_leader_stop(ngx_http_recovery_main_conf_t *rmcf)
 
     if (leader->redis != NULL) {
         ngx_http_recovery_redis_destroy(leader->redis);
+    }
+
+    if (leader->keeper != NULL) {
+        ngx_http_recovery_state_end(leader->keeper, last);
     }
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
@@ -241,7 +252,7 @@ ngx_http_recovery_leader_tick(ngx_event_t *ev)
     }
 
     if (!ngx_http_recovery_leader_renew(leader)) {
-        ngx_http_recovery_leader_stop(rmcf);
+        ngx_http_recovery_leader_stop(rmcf, 0);
         return;
     }
 
@@ -255,6 +266,10 @@ ngx_http_recovery_leader_tick(ngx_event_t *ev)
         {
             ngx_http_recovery_backend_tick(leader, i, NULL);
         }
+    }
+
+    if (leader->keeper != NULL) {
+        ngx_http_recovery_state_turn(leader->keeper);
     }
 
     if (rcv_since(now, leader->housekept_ms) >= NGX_HTTP_RECOVERY_HOUSEKEEP_MS)

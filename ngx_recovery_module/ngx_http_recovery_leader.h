@@ -46,6 +46,7 @@ struct ngx_http_recovery_leader_s {
     uint64_t                        housekept_ms;
     uint64_t                        interval_ms;
     ngx_http_recovery_redis_t      *redis;
+    ngx_http_recovery_keeper_t     *keeper;     /* of the state file */
     ngx_http_recovery_seen_t       *seen;       /* one a backend */
     ngx_pool_t                     *pool;
     unsigned                        texts_full:1;   /* said */

@@ -8,6 +8,7 @@
 
 #include "ngx_http_recovery.h"
 #include "ngx_http_recovery_slots.h"
+#include "ngx_http_recovery_state.h"
 
 
 static ngx_int_t ngx_http_recovery_preconfiguration(ngx_conf_t *cf);
@@ -41,6 +42,13 @@ static ngx_command_t  ngx_http_recovery_commands[] = {
     { ngx_string("recovery_redis"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_recovery_set_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("recovery_state_file"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_recovery_set_state_file,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -204,13 +212,18 @@ ngx_http_recovery_init_module(ngx_cycle_t *cycle)
 {
     ngx_http_recovery_main_conf_t  *rmcf, *old;
 
+    rmcf = ngx_http_recovery_running(cycle);
+
+    if (rmcf != NULL) {
+        ngx_http_recovery_state_check(cycle, rmcf);
+    }
+
     if (ngx_process != NGX_PROCESS_SINGLE || ngx_test_config
         || ngx_is_init_cycle(cycle->old_cycle))
     {
         return NGX_OK;
     }
 
-    rmcf = ngx_http_recovery_running(cycle);
     old = ngx_http_recovery_running(cycle->old_cycle);
 
     if (old != NULL) {

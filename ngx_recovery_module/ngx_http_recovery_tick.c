@@ -4,7 +4,7 @@
  * decision -> state and gate.
  */
 
-#include "ngx_http_recovery_leader.h"
+#include "ngx_http_recovery_state.h"
 
 
 static void ngx_http_recovery_classes_check(ngx_http_recovery_zone_t *zone,
@@ -112,6 +112,12 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
 
     ngx_http_recovery_source_age(leader->main, &source, now);
 
+    if (signal != NULL && !source.heard) {
+        /* this is the first answer, not yet all of it */
+        source.heard = 1;
+        source.age_ms = 0;
+    }
+
     ngx_http_recovery_aggregate(backend, seen, &window, now);
 
     rcv_tick(&state, &seen->round, backend->policy->core, &backend->limits,
@@ -129,6 +135,10 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
                                              : NGX_HTTP_RECOVERY_BY_SELF);
 
     seen->quiet = tick.quiet;
+
+    if (leader->keeper != NULL) {
+        ngx_http_recovery_state_note(leader->keeper, i, &state);
+    }
 
     ngx_log_debug6(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "recovery tick \"%V\": %s, offered %uL, passed %uL, "

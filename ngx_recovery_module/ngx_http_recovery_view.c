@@ -9,6 +9,9 @@ static ngx_int_t ngx_http_recovery_view_node(
 static ngx_int_t ngx_http_recovery_view_redis(
     ngx_http_recovery_main_conf_t *rmcf, ngx_pool_t *pool,
     ngx_http_recovery_node_view_t *node);
+static ngx_int_t ngx_http_recovery_view_kept(
+    ngx_http_recovery_main_conf_t *rmcf, ngx_pool_t *pool,
+    ngx_http_recovery_node_view_t *node);
 static ngx_int_t ngx_http_recovery_view_backend(
     ngx_http_recovery_zone_t *zone, ngx_http_recovery_backend_t *backend,
     ngx_pool_t *pool, ngx_http_recovery_node_view_t *node,
@@ -143,8 +146,17 @@ ngx_http_recovery_view_node(ngx_http_recovery_main_conf_t *rmcf,
     node->redis_age_ms = NGX_HTTP_RECOVERY_UNKNOWN;
     node->redis_success_unix_ms = NGX_HTTP_RECOVERY_UNKNOWN;
 
+    node->has_kept = 1;
+    node->kept_written = NGX_HTTP_RECOVERY_UNKNOWN;
+    node->kept_age_ms = NGX_HTTP_RECOVERY_UNKNOWN;
+    node->kept_unix_ms = NGX_HTTP_RECOVERY_UNKNOWN;
+
     if (zone == NULL) {
         return NGX_OK;
+    }
+
+    if (ngx_http_recovery_view_kept(rmcf, pool, node) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     node->uptime_s = rcv_since(ngx_current_msec, rcv_load(&zone->started_ms))
@@ -188,6 +200,39 @@ ngx_http_recovery_view_redis(ngx_http_recovery_main_conf_t *rmcf,
     return ngx_http_recovery_view_text(pool, zone->redis_address,
                                        sizeof(zone->redis_address),
                                        &node->redis_address);
+}
+
+
+static ngx_int_t
+ngx_http_recovery_view_kept(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node)
+{
+    uint64_t                   state;
+    ngx_http_recovery_kept_t  *kept;
+
+    kept = &rmcf->zone->kept;
+
+    node->kept_errors = rcv_load(&kept->errors);
+
+    if (rmcf->state_file.len == 0) {
+        return NGX_OK;
+    }
+
+    state = rcv_load(&kept->state);
+
+    node->kept_state = ngx_http_recovery_view_word(state,
+                                                NGX_HTTP_RECOVERY_KEPT_STATES);
+    node->kept_loaded = ngx_http_recovery_view_word(rcv_load(&kept->loaded),
+                                                    NGX_HTTP_RECOVERY_LOADED);
+    node->kept_written = (state == NGX_HTTP_RECOVERY_KEPT_WRITTEN);
+
+    if (rcv_load(&kept->written_unix_ms) != 0) {
+        node->kept_unix_ms = rcv_load(&kept->written_unix_ms);
+        node->kept_age_ms = rcv_since(node->unix_ms, node->kept_unix_ms);
+    }
+
+    return ngx_http_recovery_view_text(pool, kept->error, sizeof(kept->error),
+                                       &node->kept_error);
 }
 
 

@@ -124,6 +124,15 @@ typedef struct {
     uint64_t             redis_reconnects;
     uint64_t             redis_bad_values;
 
+    uint64_t             has_kept;          /* always, like has_redis */
+    uint64_t             kept_state;
+    uint64_t             kept_written;      /* 1: the last time it was */
+    uint64_t             kept_age_ms;
+    uint64_t             kept_unix_ms;
+    uint64_t             kept_errors;
+    uint64_t             kept_loaded;
+    ngx_str_t            kept_error;
+
     uint64_t             slots_reclaimed;
     uint64_t             undecided[NGX_HTTP_RECOVERY_UNDECIDED];
 

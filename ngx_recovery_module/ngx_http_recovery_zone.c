@@ -7,6 +7,7 @@
  * configuration that may yet be thrown away.
  */
 
+#include "ngx_http_recovery_state.h"
 #include "ngx_http_recovery_texts.h"
 
 
@@ -17,6 +18,16 @@ const char *const  ngx_http_recovery_undecided_names[] = {
 
 const char *const  ngx_http_recovery_redis_state_names[] = {
     "off", "connecting", "connected", "disconnected", "denied"
+};
+
+
+const char *const  ngx_http_recovery_kept_names[] = {
+    "off", "waiting", "written", "failed", "shared"
+};
+
+
+const char *const  ngx_http_recovery_loaded_names[] = {
+    "none", "continued", "old", "refused"
 };
 
 
@@ -36,7 +47,8 @@ static ngx_uint_t ngx_http_recovery_record_named(
 static ngx_int_t ngx_http_recovery_zone_check(ngx_shm_zone_t *shm_zone,
     ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_zone_t *zone);
 static ngx_int_t ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
-    ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_zone_t *zone);
+    ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_zone_t *zone,
+    ngx_http_recovery_loaded_t *loaded);
 static ngx_int_t ngx_http_recovery_record_find(
     ngx_http_recovery_zone_t *zone, ngx_str_t *name);
 static ngx_int_t ngx_http_recovery_record_take(
@@ -44,19 +56,23 @@ static ngx_int_t ngx_http_recovery_record_take(
 static uint64_t ngx_http_recovery_generation_min(
     ngx_http_recovery_zone_t *zone);
 static void ngx_http_recovery_record_init(
-    ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_backend_t *backend,
-    ngx_http_recovery_record_t *record);
+    ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_zone_t *zone,
+    ngx_http_recovery_loaded_t *loaded,
+    ngx_http_recovery_backend_t *backend, ngx_http_recovery_record_t *record);
 
 
 ngx_int_t
 ngx_http_recovery_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 {
+    ngx_int_t                       rc;
     ngx_slab_pool_t                *shpool;
     ngx_http_recovery_zone_t       *zone, *old;
+    ngx_http_recovery_loaded_t      loaded;
     ngx_http_recovery_main_conf_t  *rmcf;
 
     rmcf = shm_zone->data;
     shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+    ngx_memzero(&loaded, sizeof(ngx_http_recovery_loaded_t));
 
     if (data != NULL || shm_zone->shm.exists) {
         zone = shpool->data;
@@ -76,6 +92,14 @@ ngx_http_recovery_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         old = ngx_http_recovery_zone_previous(shm_zone);
         if (old != NULL) {
             ngx_http_recovery_zone_import(zone, old, rmcf);
+
+        } else {
+            ngx_http_recovery_state_load(rmcf, zone, &loaded,
+                                         shm_zone->shm.log);
+
+            /* a file that was there at the start may be replaced */
+
+            zone->kept.predecessor = loaded.reader.head.writer;
         }
     }
 
@@ -86,7 +110,11 @@ ngx_http_recovery_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     rmcf->generation = rcv_fetch_add(&zone->generation, 1) + 1;
     rmcf->zone = zone;
 
-    return ngx_http_recovery_zone_bind(shm_zone, rmcf, zone);
+    rc = ngx_http_recovery_zone_bind(shm_zone, rmcf, zone, &loaded);
+
+    ngx_http_recovery_state_unload(&loaded);
+
+    return rc;
 }
 
 
@@ -153,6 +181,11 @@ ngx_http_recovery_zone_create(ngx_shm_zone_t *shm_zone,
 
     *zone = layout;
     zone->started_ms = ngx_current_msec;
+
+    /* two trees do not begin in the same ms by the same process */
+
+    zone->kept.writer = ngx_http_recovery_unix_ms() << 22
+                        ^ (uint64_t) ngx_pid;
 
     return zone;
 }
@@ -287,6 +320,8 @@ ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
     zone->redis_last_success_unix_ms = old->redis_last_success_unix_ms;
     zone->redis_reconnects = old->redis_reconnects;
     zone->redis_bad_values = old->redis_bad_values;
+
+    zone->kept = old->kept;
 }
 
 
@@ -382,7 +417,8 @@ ngx_http_recovery_zone_check(ngx_shm_zone_t *shm_zone,
 
 static ngx_int_t
 ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
-    ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_zone_t *zone)
+    ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_zone_t *zone,
+    ngx_http_recovery_loaded_t *loaded)
 {
     ngx_int_t                      n;
     ngx_uint_t                     i;
@@ -409,7 +445,8 @@ ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
         /* left by a reload that failed: no leader has seen it */
 
         if (rcv_load(&backend->record->version) == 0) {
-            ngx_http_recovery_record_init(rmcf, backend, backend->record);
+            ngx_http_recovery_record_init(rmcf, zone, NULL, backend,
+                                          backend->record);
         }
     }
 
@@ -440,7 +477,7 @@ ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
         backend->index = n;
         backend->record = record;
 
-        ngx_http_recovery_record_init(rmcf, backend, record);
+        ngx_http_recovery_record_init(rmcf, zone, loaded, backend, record);
 
         record->generation = rmcf->generation;
     }
@@ -530,12 +567,14 @@ ngx_http_recovery_generation_min(ngx_http_recovery_zone_t *zone)
 
 
 /*
- * A backend that has never been seen starts in its initial phase, with its
- * gate in force before the first worker looks at it.
+ * A backend that has never been seen starts as the state file says, else in
+ * its initial phase, with its gate in force before the first worker looks at
+ * it.
  */
 
 static void
 ngx_http_recovery_record_init(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_http_recovery_zone_t *zone, ngx_http_recovery_loaded_t *loaded,
     ngx_http_recovery_backend_t *backend, ngx_http_recovery_record_t *record)
 {
     uint64_t      now;
@@ -554,6 +593,8 @@ ngx_http_recovery_record_init(ngx_http_recovery_main_conf_t *rmcf,
     source.configured = (rmcf->redis != NULL);
 
     rcv_state_init(&record->state[0], policy, &backend->limits, now);
+    (void) ngx_http_recovery_state_apply(rmcf, zone, loaded, backend,
+                                         &record->state[0]);
     rcv_tick(&record->state[0], &round, policy, &backend->limits, &source,
              &window, now, &tick);
 

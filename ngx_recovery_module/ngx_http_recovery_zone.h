@@ -50,7 +50,7 @@
 #define RCV_LINE                      64    /* bytes of a cache line */
 
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
-#define NGX_HTTP_RECOVERY_LAYOUT      4
+#define NGX_HTTP_RECOVERY_LAYOUT      5
 
 #define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16
@@ -87,6 +87,43 @@ extern const char *const
     ngx_http_recovery_redis_state_names[NGX_HTTP_RECOVERY_REDIS_STATES];
 
 
+/* What has come of recovery_state_file: of writing it, and of the start. */
+
+typedef enum {
+    NGX_HTTP_RECOVERY_KEPT_OFF = 0,     /* none is configured */
+    NGX_HTTP_RECOVERY_KEPT_WAITING,     /* for the first write */
+    NGX_HTTP_RECOVERY_KEPT_WRITTEN,
+    NGX_HTTP_RECOVERY_KEPT_FAILED,
+    NGX_HTTP_RECOVERY_KEPT_SHARED,      /* another nginx writes it */
+    NGX_HTTP_RECOVERY_KEPT_STATES
+} ngx_http_recovery_kept_state_t;
+
+typedef enum {
+    NGX_HTTP_RECOVERY_LOADED_NONE = 0,
+    NGX_HTTP_RECOVERY_LOADED_CONTINUED,
+    NGX_HTTP_RECOVERY_LOADED_OLD,       /* references alone */
+    NGX_HTTP_RECOVERY_LOADED_REFUSED,
+    NGX_HTTP_RECOVERY_LOADED
+} ngx_http_recovery_loaded_state_t;
+
+extern const char *const
+    ngx_http_recovery_kept_names[NGX_HTTP_RECOVERY_KEPT_STATES];
+extern const char *const
+    ngx_http_recovery_loaded_names[NGX_HTTP_RECOVERY_LOADED];
+
+
+typedef struct {
+    uint64_t                 writer;        /* this zone, among all others */
+    uint64_t                 predecessor;   /* it went on from its file; 0 */
+    uint64_t                 led_unix_ms;   /* last; 0: never */
+    uint64_t                 written_unix_ms;   /* last; 0: never */
+    uint64_t                 errors;        /* each when it appears */
+    uint32_t                 state;
+    uint32_t                 loaded;
+    char                     error[160];    /* the last; display only */
+} ngx_http_recovery_kept_t;
+
+
 typedef struct {
     uint64_t                 magic;
     uint32_t                 layout;
@@ -119,6 +156,8 @@ typedef struct {
     uint64_t                 redis_bad_values;
     uint32_t                 redis_state;
     char                     redis_address[108];
+
+    ngx_http_recovery_kept_t kept;
 } ngx_http_recovery_zone_t;
 
 

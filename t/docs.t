@@ -424,9 +424,9 @@ sub files_missing {
 
 my %home = (
     (map { $_ => 'main' } qw(load_module http events)),
-    (map { $_ => 'http' } qw(recovery_zone recovery_redis recovery_policy
-                             recovery_backend recovery_log_level server map
-                             geo log_format)),
+    (map { $_ => 'http' } qw(recovery_zone recovery_redis recovery_state_file
+                             recovery_policy recovery_backend
+                             recovery_log_level server map geo log_format)),
     location => 'server', upstream => 'http',
 );
 

@@ -24,6 +24,7 @@ my %TOP = (
     now       => 'string',
     uptime_s  => 'number',
     redis     => 'object',
+    state_file => 'object',
     backends  => 'object',
 );
 
@@ -33,6 +34,14 @@ my %REDIS = (
     last_success_age_ms => 'number|null',
     reconnects          => 'integer',
     bad_values          => 'integer',
+);
+
+my %STATE_FILE = (
+    state   => 'string',
+    age_ms  => 'number|null',
+    loaded  => 'string',
+    errors  => 'integer',
+    error   => 'string|null',
 );
 
 my %BACKEND = (
@@ -136,6 +145,7 @@ sub status_problems {
                           (?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)$/x;
 
     push @problems, _fields('redis', $s->{redis}, \%REDIS);
+    push @problems, _fields('state_file', $s->{state_file}, \%STATE_FILE);
 
     for my $name (sort keys %{$s->{backends}}) {
         push @problems, _backend($name, $s->{backends}{$name});
