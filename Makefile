@@ -56,8 +56,8 @@ SMOKE := $(addprefix t/,accounting.t accounting_shed.t observe.t shed.t \
                         slow_clients.t upstream_gate.t soak.t)
 
 .PHONY: all run demo deps unit unit-asan stress fuzz t test static asan \
-        asan-test lint lint-selftest check-exports sim clean distclean help \
-        FORCE
+        asan-test lint lint-selftest check-exports sim docs-tables install \
+        clean distclean help FORCE
 
 all: $(MODULE) $(DEMO) $(TOOLS) ## Build everything into build/ (the default)
 
@@ -120,8 +120,16 @@ lint-selftest: ## Does lint find what we plant?
 	@util/lint-selftest.sh
 
 sim: build/recovery-sim ## Every scenario in virtual time, against its floors
-	build/recovery-sim default --scenario all --seeds 5 \
-	    --svg build/sim.svg --floors tools/recovery-sim/floors.txt
+	@rc=0; build/recovery-sim default --scenario all --seeds 5 \
+	    --svg build/sim.svg --floors tools/recovery-sim/floors.txt \
+	    > build/sim.txt || rc=$$?; cat build/sim.txt; exit $$rc
+	@util/docs-tables.sh check build/sim.txt
+
+docs-tables: build/recovery-sim ## Write the simulator's figures (PARTS="sim")
+	@util/docs-tables.sh $(PARTS)
+
+install: all ## Module, presets and tools (DESTDIR=, see util/install.sh)
+	@util/install.sh '$(NGINX)' '$(DESTDIR)'
 
 check-exports: $(MODULE) ## The module shows three names and no more
 	@util/check-exports.sh $(MODULE)

@@ -426,7 +426,8 @@ my %home = (
     (map { $_ => 'main' } qw(load_module http events)),
     (map { $_ => 'http' } qw(recovery_zone recovery_redis recovery_state_file
                              recovery_policy recovery_backend
-                             recovery_log_level server map geo log_format)),
+                             recovery_log_level server map geo log_format
+                             include)),
     location => 'server', upstream => 'http',
 );
 
@@ -443,6 +444,7 @@ sub stubs {
             map { split } $text =~ /\brecovery\s+([^;{]+);/g;
     $named{"recovery_policy $_ { }"} = 1
         for grep { $text !~ /recovery_policy\s+$_\b/ }
+            grep { $text !~ m{\binclude\s+\S*/\Q$_\E\.conf;} }
             $text =~ /\bpolicy\s+([\w-]+);/g;
     $named{"upstream $_ { server 127.0.0.1:%%PORT_8081%%; }"} = 1
         for grep { $text !~ /upstream\s+$_\b/ }
@@ -460,6 +462,7 @@ sub configuration {
     my $stubs = stubs($text);
 
     $text =~ s/^\s*load_module .*\n//m;
+    $text =~ s{\binclude\s+(?=recovery/presets/)}{include %%TESTDIR%%/};
     $text =~ s/password_file=\S+?(?=[\s;])/password_file=%%TESTDIR%%\/secret/g;
     $text =~ s/tls_(ca|cert)=\S+?(?=[\s;])/tls_$1=%%TESTDIR%%\/ca.crt/g;
     $text =~ s/tls_key=\S+?(?=[\s;])/tls_key=%%TESTDIR%%\/ca.key/g;
@@ -540,6 +543,8 @@ my %have = documented(%doc);
 my $size = sizes();
 
 $t->write_file('secret', "secret\n");
+mkdir $t->dir() . '/recovery';
+symlink "$root/$CORE/presets", $t->dir() . '/recovery/presets';
 chmod 0600, $t->dir() . '/secret';
 Test::Recovery::Certs->new($t)->ca('ca');
 $t->allow(qr/\[emerg\].*recovery_zone/);
