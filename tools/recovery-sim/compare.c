@@ -14,7 +14,8 @@ static const char  legend[] =
     "over all scenarios, a median of seeds each: goodput, critical, wasted\n"
     "and dead are medians; worst and missed (critical class, points behind\n"
     "the omniscient run) are of the scenario where they are worst; seed is\n"
-    "the goodput of the worst single run; collapsed: of so many runs\n";
+    "the goodput of the worst single run; loses: points of goodput behind\n"
+    "the first law where that is most; collapsed: of so many runs\n";
 
 
 /* Over all scenarios of a batch. */
@@ -25,12 +26,39 @@ typedef struct {
     unsigned             worst_at;      /* goodput is, in this scenario */
     double               seed;          /* goodput of the worst run */
     unsigned             seed_at;
+    double               loses;
+    unsigned             loses_at;
     unsigned             collapsed;
 } sums_t;
 
 
+/* Against the first law, scenario by scenario. */
+
 static void
-compare_sums(const sim_batch_t *batch, sums_t *sums)
+compare_loses(const sim_batch_t *first, const sim_score_t *medians,
+    sums_t *sums)
+{
+    double       loses;
+    unsigned     i;
+    sim_score_t  median, worst;
+
+    for (i = 0; i < first->nscenarios; i++) {
+        sim_batch_sum(first, i, &median, &worst);
+
+        loses = median.value[SIM_FIGURE_GOODPUT]
+                - medians[i].value[SIM_FIGURE_GOODPUT];
+
+        if (loses > sums->loses) {
+            sums->loses = loses;
+            sums->loses_at = i;
+        }
+    }
+}
+
+
+static void
+compare_sums(const sim_batch_t *first, const sim_batch_t *batch,
+    sums_t *sums)
 {
     unsigned      i, seed;
     sim_score_t  *medians, worst;
@@ -59,6 +87,7 @@ compare_sums(const sim_batch_t *batch, sums_t *sums)
         }
     }
 
+    compare_loses(first, medians, sums);
     sim_score_sum(medians, batch->nscenarios, &sums->median, &sums->worst);
     free(medians);
 }
@@ -74,23 +103,26 @@ sim_report_sums(const sim_batch_t *batches, unsigned n, FILE *file)
 
     first = batches->first;
 
-    fprintf(file, "\n%-20s %7s %6s %-18s %6s %-18s %8s %6s %6s %6s  %s\n",
-            "law", "goodput", "worst", "in", "seed", "in", "critical",
-            "missed", "wasted", "dead", "collapsed");
+    fprintf(file, "\n%-20s %7s %6s %-18s %6s %-18s %5s %-18s %8s %6s %6s "
+            "%6s  %s\n", "law", "goodput", "worst", "in", "seed", "in",
+            "loses", "in", "critical", "missed", "wasted", "dead",
+            "collapsed");
 
     for (law = 0; law < n; law++) {
-        compare_sums(&batches[law], &sums);
+        compare_sums(batches, &batches[law], &sums);
         median = sums.median.value;
 
         snprintf(text, sizeof(text), "%u/%u", sums.collapsed,
                  batches->nscenarios * batches->nseeds);
 
-        fprintf(file, "%-20s %7.1f %6.1f %-18s %6.1f %-18s %8.1f %6.1f "
-                "%6.1f %6.1f  %s\n", batches[law].law->name,
+        fprintf(file, "%-20s %7.1f %6.1f %-18s %6.1f %-18s %5.1f %-18s "
+                "%8.1f %6.1f %6.1f %6.1f  %s\n", batches[law].law->name,
                 100 * median[SIM_FIGURE_GOODPUT],
                 100 * sums.worst.value[SIM_FIGURE_GOODPUT],
                 sim_scenario(first + sums.worst_at)->name,
                 100 * sums.seed, sim_scenario(first + sums.seed_at)->name,
+                100 * sums.loses, sums.loses > 0
+                ? sim_scenario(first + sums.loses_at)->name : "-",
                 100 * median[SIM_FIGURE_CRITICAL],
                 100 * sums.worst.value[SIM_FIGURE_MISSED],
                 100 * median[SIM_FIGURE_WASTED],
