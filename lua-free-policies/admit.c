@@ -4,6 +4,19 @@
 #include "rcv_atomic.h"
 
 
+/* What those beyond the cut do without, in a policy of one class. */
+#define RCV_ALONE_PPM  50000
+
+
+/* How full a request may find the two gates. */
+
+typedef struct {
+    uint32_t             places;
+    uint32_t             share_ppm;     /* of the burst */
+    unsigned             rank;
+} rcv_marks_t;
+
+
 static rcv_reason_t
 rcv_admit_in_flight(const rcv_admit_at_t *at, uint32_t watermark,
     rcv_ticket_t *ticket)
@@ -23,50 +36,61 @@ rcv_admit_in_flight(const rcv_admit_at_t *at, uint32_t watermark,
  * and no spare one, since a backend that may hang gets two and no third.
  */
 
-static uint32_t
-rcv_admit_places(uint64_t word, uint32_t share_ppm, unsigned class_index)
+static rcv_marks_t
+rcv_admit_marks(const rcv_admit_at_t *at, uint64_t word,
+    unsigned class_index)
 {
+    rcv_marks_t  marks;
     rcv_phase_t  phase;
 
     phase = rcv_gate_phase(word);
 
-    if (phase == RCV_PHASE_PROBING || phase == RCV_PHASE_DOWN) {
-        return rcv_gate_limit(word);
+    marks.rank = class_index;
+    marks.share_ppm = at->policy->classes[class_index].share_ppm;
+    marks.places = rcv_gate_limit(word);
+
+    if (rcv_gate_mode(word) == RCV_GATE_OPEN
+        || (phase != RCV_PHASE_PROBING && phase != RCV_PHASE_DOWN))
+    {
+        marks.places = rcv_inflight_watermark(marks.places, marks.share_ppm,
+                                              class_index);
     }
 
-    return rcv_inflight_watermark(rcv_gate_limit(word), share_ppm,
-                                  class_index);
+    return marks;
 }
 
 
-/* On its own so that the way through an open gate stays short. */
+/*
+ * Through the bucket.  On its own so that the way through an open gate stays
+ * short.
+ */
 
 __attribute__((noinline)) static rcv_reason_t
 rcv_admit_limited(const rcv_admit_at_t *at, uint64_t word,
-    unsigned class_index, uint32_t cost_milli, uint64_t now_ns,
+    const rcv_marks_t *marks, uint32_t cost_milli, uint64_t now_ns,
     rcv_ticket_t *ticket)
 {
-    uint32_t       share_ppm;
     rcv_gate_t    *gate;
     rcv_reason_t   reason;
 
     gate = at->gate;
-    share_ppm = at->policy->classes[class_index].share_ppm;
 
-    if (!rcv_bucket_fits(gate, share_ppm, class_index, cost_milli, now_ns)) {
+    if (!rcv_bucket_fits(gate, marks->share_ppm, marks->rank, cost_milli,
+                         now_ns))
+    {
         rcv_bucket_heal(gate, now_ns);
         return rcv_gate_reason(word);
     }
 
-    reason = rcv_admit_in_flight(at, rcv_admit_places(word, share_ppm,
-                                                      class_index),
-                                 ticket);
+    reason = rcv_admit_in_flight(at, marks->places, ticket);
 
     if (reason != RCV_REASON_NONE) {
         return reason;
     }
 
-    if (!rcv_bucket_take(gate, share_ppm, class_index, cost_milli, now_ns)) {
+    if (!rcv_bucket_take(gate, marks->share_ppm, marks->rank, cost_milli,
+                         now_ns))
+    {
         rcv_admit_release(at, ticket);
         return rcv_gate_reason(word);
     }
@@ -77,12 +101,105 @@ rcv_admit_limited(const rcv_admit_at_t *at, uint64_t word,
 }
 
 
+static rcv_reason_t
+rcv_admit_marked(const rcv_admit_at_t *at, uint64_t word,
+    const rcv_marks_t *marks, uint32_t cost_milli, uint64_t now_ns,
+    rcv_ticket_t *ticket)
+{
+    if (rcv_gate_mode(word) == RCV_GATE_LIMIT) {
+        return rcv_admit_limited(at, word, marks, cost_milli, now_ns, ticket);
+    }
+
+    return rcv_admit_in_flight(at, marks->places, ticket);
+}
+
+
+/*
+ * Who is let in may use three quarters of what is kept for the class before,
+ * and never its last place.  Before the first class there is none: there the
+ * others have half of the way to the next one less.
+ */
+
+static void
+rcv_admit_cut_marks(const rcv_admit_at_t *at, uint64_t word,
+    unsigned class_index, int let_in, rcv_marks_t *marks)
+{
+    uint32_t            less_ppm, places;
+    rcv_marks_t         before;
+    const rcv_class_t  *class;
+
+    if (class_index == 0) {
+
+        if (!let_in) {
+            class = at->policy->classes;
+            less_ppm = (at->policy->nclasses > 1)
+                       ? (class[0].share_ppm - class[1].share_ppm) / 2
+                       : RCV_ALONE_PPM;
+
+            marks->share_ppm -= less_ppm;
+            marks->rank = 1;
+            marks->places = rcv_inflight_watermark(rcv_gate_limit(word),
+                                                   marks->share_ppm, 1);
+        }
+
+    } else if (let_in) {
+        before = rcv_admit_marks(at, word, class_index - 1);
+
+        marks->share_ppm += (before.share_ppm - marks->share_ppm) / 4 * 3;
+
+        places = rcv_inflight_watermark(rcv_gate_limit(word),
+                                        marks->share_ppm, class_index);
+        places = (uint32_t) rcv_min(places, rcv_since(before.places, 1));
+        marks->places = (uint32_t) rcv_max(marks->places, places);
+    }
+}
+
+
+/* A class that is cut, or comes after it. */
+
+__attribute__((noinline)) static rcv_reason_t
+rcv_admit_cut(const rcv_admit_at_t *at, uint64_t word, uint64_t cut_word,
+    unsigned class_index, uint32_t cost_milli, uint64_t now_ns,
+    rcv_ticket_t *ticket)
+{
+    int           let_in;
+    rcv_cut_t     cut;
+    rcv_marks_t   marks;
+    rcv_reason_t  reason;
+
+    cut = rcv_cut_unpack(cut_word);
+    ticket->slot = rcv_cohort_slot(cut.salt, at->user);
+
+    marks = rcv_admit_marks(at, word, class_index);
+
+    let_in = (ticket->slot < cut.slots);
+
+    if (class_index == cut.class_index) {
+        rcv_admit_cut_marks(at, word, class_index, let_in, &marks);
+    }
+
+    reason = rcv_admit_marked(at, word, &marks, cost_milli, now_ns, ticket);
+
+    if (class_index != cut.class_index || let_in) {
+        return reason;
+    }
+
+    if (reason == RCV_REASON_NONE) {
+        ticket->spilled = (ticket->slot != RCV_COHORT_NONE);
+        rcv_add(&at->gate->spilled, ticket->spilled);
+        return reason;
+    }
+
+    return RCV_REASON_COHORT;
+}
+
+
 rcv_reason_t
 rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
     uint64_t now_ns, rcv_ticket_t *ticket)
 {
-    uint32_t          share_ppm;
-    uint64_t          word;
+    uint64_t          word, cut_word;
+    rcv_marks_t       marks;
     rcv_gate_mode_t   mode;
 
     word = rcv_load_acquire(&at->gate->word);
@@ -93,6 +210,8 @@ rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
     ticket->booked = 0;
     ticket->charged = 0;
     ticket->budgeted = 0;
+    ticket->spilled = 0;
+    ticket->slot = RCV_COHORT_NONE;
 
     if (mode == RCV_GATE_CLOSED) {
         return rcv_gate_reason(word);
@@ -104,17 +223,16 @@ rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
         return RCV_REASON_PROBING;
     }
 
-    if (mode == RCV_GATE_LIMIT) {
-        return rcv_admit_limited(at, word, class_index, cost_milli, now_ns,
-                                 ticket);
+    cut_word = rcv_load(&at->gate->cohort);
+
+    if (cut_word != 0 && class_index >= rcv_cut_class(cut_word)) {
+        return rcv_admit_cut(at, word, cut_word, class_index, cost_milli,
+                             now_ns, ticket);
     }
 
-    share_ppm = at->policy->classes[class_index].share_ppm;
+    marks = rcv_admit_marks(at, word, class_index);
 
-    return rcv_admit_in_flight(at,
-                               rcv_inflight_watermark(rcv_gate_limit(word),
-                                                      share_ppm, class_index),
-                               ticket);
+    return rcv_admit_marked(at, word, &marks, cost_milli, now_ns, ticket);
 }
 
 
@@ -133,7 +251,7 @@ rcv_admit_retry(const rcv_admit_at_t *at, unsigned class_index,
         && class_index <= rcv_gate_class_max(word)
         && !rcv_budget_fits(at->gate, share_ppm, class_index))
     {
-        *ticket = (rcv_ticket_t) { 0 };
+        *ticket = (rcv_ticket_t) { .slot = RCV_COHORT_NONE };
         ticket->phase = rcv_gate_phase(word);
         ticket->epoch = rcv_gate_epoch(word);
 
@@ -199,8 +317,14 @@ rcv_admit_undo(const rcv_admit_at_t *at, uint32_t cost_milli,
         ticket->charged = 0;
         rcv_bucket_refund(at->gate, cost_milli);
     }
+
     if (ticket->budgeted) {
         ticket->budgeted = 0;
         rcv_budget_refund(at->gate);
+    }
+
+    if (ticket->spilled) {
+        ticket->spilled = 0;
+        rcv_sub(&at->gate->spilled, 1);
     }
 }

@@ -6,6 +6,9 @@
  * look), in flight (take), bucket (take), budget (take).  The looks come
  * first because under a limit most requests end there, having written nothing
  * that others wait for.
+ *
+ * Under a cut (cohort.h) the users of the marginal class who are let in find
+ * room where the others of their class find none.
  */
 
 #ifndef RCV_ADMIT_H_INCLUDED_
@@ -13,9 +16,11 @@
 
 
 #include "budget.h"
+#include "cohort.h"
 #include "gate.h"
 #include "inflight.h"
 #include "policy.h"
+#include "rcv_atomic.h"
 
 
 typedef struct {
@@ -23,6 +28,7 @@ typedef struct {
     rcv_slot_t          *slot;          /* NULL: looks, books nothing */
     unsigned             gate_index;
     const rcv_policy_t  *policy;
+    rcv_str_t            user;          /* empty: no cohort, or nobody asks */
 } rcv_admit_at_t;
 
 
@@ -32,7 +38,27 @@ typedef struct {
     unsigned             booked;        /* holds a permit: give it back */
     unsigned             charged;       /* took its cost from the bucket */
     unsigned             budgeted;      /* took a token for a retry */
+    unsigned             spilled;       /* let in beyond the cut */
+    unsigned             slot;          /* RCV_COHORT_NONE: not asked, none */
 } rcv_ticket_t;
+
+
+/* Will the user be asked for?  Only then must at->user be there. */
+
+static inline int
+rcv_admit_asks_user(const rcv_admit_at_t *at, unsigned class_index)
+{
+    uint64_t  cut;
+
+    if (at->policy->cohort < 0) {
+        return 0;
+    }
+
+    cut = rcv_load(&at->gate->cohort);
+
+    return cut != 0 && class_index >= rcv_cut_class(cut);
+}
+
 
 
 /* Returns RCV_REASON_NONE when it passes.  cost_milli: 0 to COST_MAX. */

@@ -117,5 +117,6 @@ rcv_gate_publish(rcv_gate_t *gate, const rcv_allowance_t *allowance,
 
     rcv_gate_change_rate(gate, interval_ns, burst_ns, now_ns);
 
+    rcv_store(&gate->cohort, allowance->cohort);
     rcv_store_release(&gate->word, rcv_gate_pack(&allowance->word));
 }

@@ -17,6 +17,10 @@
  *   in_flight    everybody's: permits out; see inflight.h
  *   retries_milli  everybody's: tokens for retries; see budget.h
  *   retries_most_milli  the leader's: how many that may be
+ *   cohort       the leader's: which users of which class are let in; 0: no
+ *                cut; see cohort.h
+ *   spilled      everybody's, may wrap: of the marginal class, let in
+ *                though beyond the cut
  *
  * A process killed at any instruction leaves every field valid; all it can
  * leave behind is permits, and those are found again (inflight.h).  A reader
@@ -50,7 +54,8 @@ typedef struct {
     uint32_t             in_flight;
     int32_t              retries_milli;
     uint32_t             retries_most_milli;
-    uint32_t             unused[3];
+    uint32_t             spilled;
+    uint64_t             cohort;
 } rcv_gate_t;
 
 _Static_assert(sizeof(rcv_gate_t) == 64, "a gate fills one cache line");
@@ -75,6 +80,7 @@ typedef struct {
     rcv_gate_word_t      word;
     uint64_t             rate_milli;    /* RCV_UNLIMITED: no bucket */
     uint64_t             burst_milli;   /* cost, at least RCV_MILLI */
+    uint64_t             cohort;        /* word of the cut; 0: none */
 } rcv_allowance_t;
 
 

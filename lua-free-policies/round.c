@@ -77,7 +77,8 @@ void
 rcv_round_clear(rcv_round_t *round)
 {
     *round = (rcv_round_t) { .bad_row = round->bad_row,
-                             .silent_ms = round->silent_ms };
+                             .silent_ms = round->silent_ms,
+                             .cohort = round->cohort };
 }
 
 

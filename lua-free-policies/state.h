@@ -9,6 +9,7 @@
 #define RCV_STATE_H_INCLUDED_
 
 
+#include "cohort.h"
 #include "health.h"
 #include "window.h"
 
@@ -102,6 +103,7 @@ typedef struct {
 
     rcv_signal_t         signal;
     rcv_control_t        control;
+    rcv_cohort_t         cohort;
 
     /* learned in "up" */
     uint64_t             mean_micro;    /* moving average of the cost rate */
@@ -161,7 +163,7 @@ typedef struct {
 /* No tick counts for more time than this: a stopped leader does not leap. */
 #define RCV_PROGRESS_MAX_MS    1000
 
-_Static_assert(sizeof(rcv_state_t) <= 376, "1,000 backends fit in 2 MB");
+_Static_assert(sizeof(rcv_state_t) <= 384, "1,000 backends fit in 2 MB");
 
 
 /* Sets "why" and when, if it is another one. */

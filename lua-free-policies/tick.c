@@ -114,6 +114,11 @@ rcv_turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why,
 
     turn->entered = 1;
     rcv_turn_event(turn, from, why);
+
+    if (from == RCV_PHASE_UP) {
+        /* an outage begins: the lots are drawn anew */
+        state->cohort.salt = 0;
+    }
 }
 
 
@@ -294,6 +299,34 @@ turn_restless(const rcv_turn_t *turn)
 }
 
 
+/*
+ * On the floor one class is let in, and few of it: nothing to cut.  In full
+ * service there is none while only the wide guard stands.
+ */
+
+static void
+turn_cohort(rcv_turn_t *turn)
+{
+    unsigned                limited;
+    rcv_state_t            *state;
+    const rcv_gate_word_t  *word;
+
+    state = turn->state;
+    word = &turn->out->allowance.word;
+
+    limited = (word->mode == RCV_GATE_LIMIT
+               || (word->mode == RCV_GATE_OPEN
+                   && word->in_flight_limit < rcv_allow_guard(state)))
+              && state->phase != RCV_PHASE_PROBING
+              && state->phase != RCV_PHASE_DOWN;
+
+    rcv_cohort_tick(&state->cohort, &turn->round->cohort, turn->policy,
+                    turn->window, limited);
+
+    turn->out->allowance.cohort = rcv_cohort_word(&state->cohort);
+}
+
+
 static void
 turn_publish(rcv_turn_t *turn)
 {
@@ -305,6 +338,7 @@ turn_publish(rcv_turn_t *turn)
     state = turn->state;
 
     rcv_allow(state, turn->policy, turn->limits, &out->allowance);
+    turn_cohort(turn);
 
     rcv_budget_tick(state, turn->policy, turn->window, turn->round,
                     turn->dt_ms, &out->retries);
@@ -331,20 +365,58 @@ turn_publish(rcv_turn_t *turn)
 }
 
 
+/*
+ * Whom the cut sheds would have found bucket or places full: he counts with
+ * those who did in this tick.  If nobody did, by which of the two is near.
+ */
+
+static void
+turn_attribute(const rcv_state_t *state, const rcv_window_t *window,
+    rcv_window_t *attributed)
+{
+    uint64_t  cut, places;
+    unsigned  i;
+
+    *attributed = *window;
+    cut = 0;
+
+    for (i = 0; i < RCV_CLASSES_MAX; i++) {
+        cut = rcv_add_sat(cut, window->shed_cohort[i]);
+    }
+
+    if (state->bound == RCV_REASON_NONE) {
+        places = cut;
+
+    } else if (window->shed_rate != 0) {
+        places = rcv_mul_div(cut, window->shed_in_flight, window->shed_rate);
+
+    } else {
+        places = (window->in_flight
+                  >= state->control.in_flight_limit / 4 * 3) ? cut : 0;
+    }
+
+    attributed->shed_rate = rcv_add_sat(window->shed_rate, cut);
+    attributed->shed_in_flight = rcv_add_sat(window->shed_in_flight, places);
+}
+
+
 void
 rcv_tick(rcv_state_t *state, rcv_round_t *round, const rcv_policy_t *policy,
     const rcv_limits_t *limits, const rcv_source_t *source,
     const rcv_window_t *window, uint64_t now_ms, rcv_tick_t *out)
 {
-    rcv_turn_t  turn;
+    rcv_turn_t    turn;
+    rcv_window_t  attributed;
 
     *out = (rcv_tick_t) { 0 };
     turn = (rcv_turn_t) { 0 };
 
+    turn_attribute(state, window, &attributed);
+
     turn.state = state;
     turn.policy = policy;
     turn.limits = limits;
-    turn.window = window;
+    turn.window = &attributed;
     turn.round = round;
     turn.out = out;
     turn.now_ms = now_ms;

@@ -36,8 +36,25 @@ typedef struct {
     uint64_t             latency[RCV_LATENCY_BUCKETS];
     uint64_t             latency_sum_us;
 
+    /* of "shed", by class: by a limit of the gate, and by cohort */
+    uint64_t             shed_limit[RCV_CLASSES_MAX];
+    uint64_t             shed_cohort[RCV_CLASSES_MAX];
+    uint64_t             spilled;       /* passed beyond the cut */
+
     uint32_t             in_flight;
+    uint32_t             random;        /* uniform bits, others each time */
 } rcv_window_t;
+
+
+/* The same of the cohorts' cut: what it is judged by.  See cohort.c. */
+
+typedef struct {
+    uint64_t             dt_ms;
+    uint64_t             spilled;
+    uint64_t             offered[RCV_CLASSES_MAX];
+    uint64_t             refused[RCV_CLASSES_MAX];  /* by a limit */
+    uint64_t             cut[RCV_CLASSES_MAX];      /* shed by cohort */
+} rcv_cohort_round_t;
 
 
 /*
@@ -60,6 +77,9 @@ typedef struct {
     /* these go on from round to round */
     uint64_t             bad_row;       /* failures without a success */
     uint64_t             silent_ms;     /* work there, and nothing came back */
+
+    /* a round of its own */
+    rcv_cohort_round_t   cohort;
 } rcv_round_t;
 
 

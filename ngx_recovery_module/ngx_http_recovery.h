@@ -166,6 +166,8 @@ typedef struct {
     ngx_http_recovery_policy_t     *policy;     /* that gave class_index */
     ngx_uint_t                      class_index;
     ngx_http_recovery_retry_t       retry;      /* by the policy's rule */
+    rcv_str_t                       user;       /* that "cohort" names */
+    ngx_uint_t                      user_known;
     uint32_t                        cost_milli;
     ngx_uint_t                      uploading;  /* nothing is booked yet */
     ngx_uint_t                      again;      /* an attempt failed before */
@@ -284,6 +286,8 @@ ngx_http_recovery_at(ngx_http_recovery_main_conf_t *rmcf,
     at.slot = rmcf->slot;
     at.gate_index = (unsigned) backend->index;
     at.policy = backend->policy->core;
+    at.user.data = NULL;
+    at.user.len = 0;
 
     return at;
 }

@@ -121,13 +121,6 @@ ngx_http_recovery_policy_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_strcmp(value[0].data, "cohort") == 0) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"%V\" in recovery_policy \"%V\" is checked but "
-                           "has no effect in this version",
-                           &value[0], &policy->name);
-    }
-
     return NGX_CONF_OK;
 }
 

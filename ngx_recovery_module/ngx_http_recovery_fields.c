@@ -8,6 +8,8 @@ static ngx_int_t ngx_http_recovery_samples_undecided(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_requests(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_cut(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_shed(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_phase(const void *view,
@@ -222,7 +224,7 @@ static const ngx_http_recovery_field_t  ngx_http_recovery_class_fields[] = {
       CLASS(COUNT, shed_dry_run), NULL,
       NO_METRIC },
 
-    { ngx_string("cut_cohort"), HIDDEN,
+    { ngx_string("cut_cohort"), ngx_string("Cohorts let in"),
       CLASS(COUNT, cut_cohort), NULL,
       NO_METRIC },
 
@@ -365,6 +367,10 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
              "Decided requests by class and outcome.") },
 
     { SAMPLES_ONLY,
+      FAMILY("cut_cohorts", GAUGE, cut,
+             "Cohorts of 128 that are let in, of classes that are cut.") },
+
+    { SAMPLES_ONLY,
       FAMILY("shed_total", COUNTER, shed,
              "Shed requests by class and reason, without dry runs.") },
 
@@ -472,6 +478,28 @@ ngx_http_recovery_samples_requests(const void *view, ngx_uint_t i,
     default:
         sample->value = class->shed_dry_run;
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_samples_cut(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    const ngx_http_recovery_view_t        *backend = view;
+    const ngx_http_recovery_class_view_t  *class;
+
+    if (i >= backend->classes.nelts) {
+        return NGX_DONE;
+    }
+
+    class = backend->classes.elts;
+    class += i;
+
+    ngx_http_recovery_sample_label(sample, "class",
+                                   (const char *) class->name.data);
+    sample->value = class->cut_cohort;
 
     return NGX_OK;
 }

@@ -12,6 +12,8 @@
  * may still write then is refused by the version of the state.
  */
 
+#include <sys/random.h>
+
 #include "ngx_http_recovery_leader.h"
 #include "ngx_http_recovery_slots.h"
 #include "ngx_http_recovery_state.h"
@@ -26,6 +28,7 @@ static ngx_uint_t ngx_http_recovery_lease_open(
     ngx_http_recovery_main_conf_t *rmcf, uint64_t owner);
 static ngx_int_t ngx_http_recovery_leader_start(
     ngx_http_recovery_main_conf_t *rmcf, uint64_t identity);
+static void ngx_http_recovery_leader_key(ngx_http_recovery_leader_t *leader);
 static void ngx_http_recovery_leader_stop(
     ngx_http_recovery_main_conf_t *rmcf, ngx_uint_t last);
 static ngx_uint_t ngx_http_recovery_leader_renew(
@@ -114,6 +117,8 @@ ngx_http_recovery_leader_start(ngx_http_recovery_main_conf_t *rmcf,
         return NGX_ERROR;
     }
 
+    ngx_http_recovery_leader_key(leader);
+
     leader->seen = ngx_pcalloc(pool, rmcf->backends.nelts
                                      * sizeof(ngx_http_recovery_seen_t));
     if (leader->seen == NULL) {
@@ -179,6 +184,21 @@ ngx_http_recovery_resign(ngx_http_recovery_main_conf_t *rmcf)
     if (rcv_load(&rmcf->zone->lease_owner) == identity) {
         rcv_store(&rmcf->zone->lease_deadline_ms, 0);
         (void) rcv_cas(&rmcf->zone->lease_owner, &identity, 0);
+    }
+}
+
+
+/* The kernel has it, or else it is as good as nginx's own. */
+
+static void
+ngx_http_recovery_leader_key(ngx_http_recovery_leader_t *leader)
+{
+    if (getrandom(leader->key, sizeof(leader->key), GRND_NONBLOCK)
+        != (ssize_t) sizeof(leader->key))
+    {
+        leader->key[0] = (uint64_t) ngx_random() << 32 | (uint64_t) ngx_pid;
+        leader->key[1] = (uint64_t) ngx_random() << 32
+                         | (uint64_t) ngx_current_msec;
     }
 }
 

@@ -22,6 +22,8 @@ typedef struct {
     uint64_t                        offered[RCV_CLASSES_MAX];
     uint64_t                        passed[RCV_CLASSES_MAX];
     uint64_t                        shed[RCV_CLASSES_MAX];
+    uint64_t                        shed_limit[RCV_CLASSES_MAX];
+    uint64_t                        shed_cohort[RCV_CLASSES_MAX];
     uint64_t                        shed_rate;
     uint64_t                        cost_milli;
     uint64_t                        results[RCV_RESULTS];
@@ -31,6 +33,7 @@ typedef struct {
     uint32_t                        bad[RCV_FIELDS];    /* hash; 0: good */
     uint32_t                        overload;
     uint32_t                        gone;
+    uint32_t                        spilled;
     uint64_t                        work_us;
     uint64_t                        shed_in_flight;
     uint64_t                        shed_retries;
@@ -45,6 +48,8 @@ struct ngx_http_recovery_leader_s {
     ngx_event_t                     timer;
     uint64_t                        housekept_ms;
     uint64_t                        interval_ms;
+    uint64_t                        key[2];     /* of what is drawn by lot */
+    uint64_t                        draws;
     ngx_http_recovery_redis_t      *redis;
     ngx_http_recovery_keeper_t     *keeper;     /* of the state file */
     ngx_http_recovery_seen_t       *seen;       /* one a backend */

@@ -28,6 +28,7 @@ static int ngx_http_recovery_subject(void *data, unsigned subject,
     rcv_str_t *value);
 static ngx_uint_t ngx_http_recovery_trusted(ngx_http_request_t *r,
     const rcv_policy_t *policy);
+static rcv_str_t ngx_http_recovery_user(ngx_http_recovery_ask_t *ask);
 static uint32_t ngx_http_recovery_cost(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf);
 static void ngx_http_recovery_log(ngx_http_recovery_ask_t *ask,
@@ -215,6 +216,7 @@ ngx_http_recovery_ask_init(ngx_http_recovery_ask_t *ask,
     ask->policy = NULL;
     ask->class_index = 0;
     ask->retry = NGX_HTTP_RECOVERY_RETRY_UNKNOWN;
+    ask->user_known = 0;
     ask->cost_milli = ngx_http_recovery_cost(r, ask->conf);
 
     ask->uploading = 0;
@@ -238,12 +240,17 @@ ngx_http_recovery_ask(ngx_http_recovery_ask_t *ask,
         ask->policy = backend->policy;
         ask->class_index = ngx_http_recovery_class(ask);
         ask->retry = NGX_HTTP_RECOVERY_RETRY_UNKNOWN;
+        ask->user_known = 0;
     }
 
     at = ngx_http_recovery_at(ask->main, backend);
 
     if (ask->uploading) {
         at.slot = NULL;
+    }
+
+    if (rcv_admit_asks_user(&at, (unsigned) ask->class_index)) {
+        at.user = ngx_http_recovery_user(ask);
     }
 
     ngx_memzero(decision, sizeof(ngx_http_recovery_decision_t));
@@ -514,6 +521,27 @@ ngx_http_recovery_subject(void *data, unsigned subject, rcv_str_t *value)
     value->len = text.len;
 
     return 0;
+}
+
+
+/* Asked for once, and only under a cut. */
+
+static rcv_str_t
+ngx_http_recovery_user(ngx_http_recovery_ask_t *ask)
+{
+    if (!ask->user_known) {
+        ask->user_known = 1;
+
+        if (ngx_http_recovery_subject(ask,
+                                      (unsigned) ask->policy->core->cohort,
+                                      &ask->user)
+            != 0)
+        {
+            ask->user.len = 0;
+        }
+    }
+
+    return ask->user;
 }
 
 

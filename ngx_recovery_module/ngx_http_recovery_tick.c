@@ -13,8 +13,12 @@ static void ngx_http_recovery_source_age(ngx_http_recovery_main_conf_t *rmcf,
     rcv_source_t *source, uint64_t now);
 static void ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_seen_t *seen, rcv_window_t *window, uint64_t now);
+static void ngx_http_recovery_aggregate_classes(
+    ngx_http_recovery_backend_t *backend, ngx_http_recovery_seen_t *seen,
+    rcv_window_t *window);
 static uint64_t ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen);
 static uint32_t ngx_http_recovery_delta32(uint32_t *counter, uint32_t *seen);
+static uint32_t ngx_http_recovery_draw(ngx_http_recovery_leader_t *leader);
 static void ngx_http_recovery_changes(ngx_http_recovery_backend_t *backend,
     const rcv_tick_t *tick, ngx_http_recovery_by_t by);
 static uint64_t ngx_http_recovery_shed_total(
@@ -119,6 +123,7 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
     }
 
     ngx_http_recovery_aggregate(backend, seen, &window, now);
+    window.random = ngx_http_recovery_draw(leader);
 
     rcv_tick(&state, &seen->round, backend->policy->core, &backend->limits,
              &source, &window, now, &tick);
@@ -178,47 +183,18 @@ static void
 ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_seen_t *seen, rcv_window_t *window, uint64_t now)
 {
-    uint64_t                     shed, dry_run, rate, in_flight, retries;
-    ngx_uint_t                   i, j;
-    ngx_http_recovery_class_t   *class;
+    ngx_uint_t                   i;
     ngx_http_recovery_record_t  *record;
 
     record = backend->record;
-    rate = 0;
-    in_flight = 0;
-    retries = 0;
 
     ngx_memzero(window, sizeof(rcv_window_t));
 
     window->dt_ms = rcv_since(now, seen->tick_ms);
     seen->tick_ms = now;
 
-    for (i = 0; i < backend->policy->core->nclasses; i++) {
-        class = ngx_http_recovery_record_class(record, i);
+    ngx_http_recovery_aggregate_classes(backend, seen, window);
 
-        shed = 0;
-        for (j = 0; j < RCV_REASONS; j++) {
-            shed += rcv_load(&class->shed[j]);
-        }
-
-        dry_run = rcv_load(&class->shed_dry_run);
-        shed += dry_run;
-        rate += dry_run + rcv_load(&class->shed[RCV_REASON_RATE])
-                + rcv_load(&class->shed[RCV_REASON_IN_FLIGHT]);
-        in_flight += rcv_load(&class->shed[RCV_REASON_IN_FLIGHT]);
-        retries += rcv_load(&class->shed[RCV_REASON_RETRY_BUDGET]);
-
-        window->shed[i] = ngx_http_recovery_delta(&shed, &seen->shed[i]);
-        window->passed[i] = ngx_http_recovery_delta(&class->passed,
-                                                    &seen->passed[i]);
-        window->offered[i] = window->passed[i] + window->shed[i];
-    }
-
-    window->shed_rate = ngx_http_recovery_delta(&rate, &seen->shed_rate);
-    window->shed_in_flight = ngx_http_recovery_delta(&in_flight,
-                                                     &seen->shed_in_flight);
-    window->shed_retries = ngx_http_recovery_delta(&retries,
-                                                   &seen->shed_retries);
     window->cost_milli = ngx_http_recovery_delta(&record->cost_milli,
                                                  &seen->cost_milli);
 
@@ -241,6 +217,67 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
     window->latency_sum_us = ngx_http_recovery_delta(&record->latency_sum_us,
                                                      &seen->latency_sum_us);
     window->in_flight = rcv_load(&record->gate.in_flight);
+}
+
+
+/*
+ * What was let in and shed.  A dry run is no reason of its own: it counts as
+ * rate, so that a ramp does not end while it would shed.
+ */
+
+static void
+ngx_http_recovery_aggregate_classes(ngx_http_recovery_backend_t *backend,
+    ngx_http_recovery_seen_t *seen, rcv_window_t *window)
+{
+    uint64_t                     shed, limit, dry_run, rate, in_flight, retries;
+    uint64_t                     by[RCV_REASONS];
+    ngx_uint_t                   i, j;
+    ngx_http_recovery_class_t   *class;
+    ngx_http_recovery_record_t  *record;
+
+    record = backend->record;
+    rate = 0;
+    in_flight = 0;
+    retries = 0;
+
+    for (i = 0; i < backend->policy->core->nclasses; i++) {
+        class = ngx_http_recovery_record_class(record, i);
+
+        shed = 0;
+
+        for (j = 0; j < RCV_REASONS; j++) {
+            by[j] = rcv_load(&class->shed[j]);
+            shed += by[j];
+        }
+
+        limit = by[RCV_REASON_RATE] + by[RCV_REASON_IN_FLIGHT]
+                + by[RCV_REASON_FORCED] + by[RCV_REASON_QUOTA]
+                + by[RCV_REASON_CEILING] + by[RCV_REASON_DEGRADED];
+
+        dry_run = rcv_load(&class->shed_dry_run);
+        shed += dry_run;
+        rate += dry_run + by[RCV_REASON_RATE] + by[RCV_REASON_IN_FLIGHT];
+        in_flight += by[RCV_REASON_IN_FLIGHT];
+        retries += by[RCV_REASON_RETRY_BUDGET];
+
+        window->shed[i] = ngx_http_recovery_delta(&shed, &seen->shed[i]);
+        window->shed_limit[i] = ngx_http_recovery_delta(&limit,
+                                                        &seen->shed_limit[i]);
+        window->shed_cohort[i] =
+            ngx_http_recovery_delta(&by[RCV_REASON_COHORT],
+                                    &seen->shed_cohort[i]);
+        window->passed[i] = ngx_http_recovery_delta(&class->passed,
+                                                    &seen->passed[i]);
+        window->offered[i] = window->passed[i] + window->shed[i];
+    }
+
+    window->spilled = ngx_http_recovery_delta32(&record->gate.spilled,
+                                                &seen->spilled);
+    window->shed_rate = ngx_http_recovery_delta(&rate, &seen->shed_rate);
+    window->shed_in_flight = ngx_http_recovery_delta(&in_flight,
+                                                     &seen->shed_in_flight);
+    window->shed_retries = ngx_http_recovery_delta(&retries,
+                                                   &seen->shed_retries);
 }
 
 
@@ -267,6 +304,18 @@ ngx_http_recovery_delta32(uint32_t *counter, uint32_t *seen)
     *seen = now;
 
     return delta;
+}
+
+
+/* By nobody to be foretold, whatever he has seen of those before. */
+
+static uint32_t
+ngx_http_recovery_draw(ngx_http_recovery_leader_t *leader)
+{
+    leader->draws++;
+
+    return (uint32_t) rcv_siphash(leader->key[0], leader->key[1],
+                                  &leader->draws, sizeof(leader->draws));
 }
 
 

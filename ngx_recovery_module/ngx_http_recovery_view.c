@@ -472,10 +472,28 @@ ngx_http_recovery_view_results(ngx_http_recovery_record_t *record,
 }
 
 
+/* Slots let in of a class: those before the cut are whole. */
+
+static uint64_t
+ngx_http_recovery_view_cut(uint64_t cut, ngx_uint_t class_index)
+{
+    ngx_uint_t  marginal;
+
+    marginal = rcv_cut_class(cut);
+
+    if (cut == 0 || class_index < marginal) {
+        return NGX_HTTP_RECOVERY_UNKNOWN;
+    }
+
+    return (class_index == marginal) ? rcv_cut_slots(cut) : 0;
+}
+
+
 static ngx_int_t
 ngx_http_recovery_view_classes(ngx_http_recovery_backend_t *backend,
     ngx_pool_t *pool, ngx_http_recovery_view_t *view, ngx_uint_t nclasses)
 {
+    uint64_t                         cut;
     ngx_uint_t                       i, k;
     const rcv_policy_t              *policy;
     ngx_http_recovery_class_t       *counters;
@@ -483,6 +501,7 @@ ngx_http_recovery_view_classes(ngx_http_recovery_backend_t *backend,
 
     policy = backend->policy->core;
     nclasses = ngx_min(nclasses, policy->nclasses);
+    cut = rcv_load(&backend->record->gate.cohort);
 
     if (ngx_array_init(&view->classes, pool, ngx_max(nclasses, 1),
                        sizeof(ngx_http_recovery_class_view_t))
@@ -503,7 +522,7 @@ ngx_http_recovery_view_classes(ngx_http_recovery_backend_t *backend,
         class->name.len = ngx_strlen(policy->classes[i].name);
         class->passed = rcv_load(&counters->passed);
         class->shed_dry_run = rcv_load(&counters->shed_dry_run);
-        class->cut_cohort = NGX_HTTP_RECOVERY_UNKNOWN;
+        class->cut_cohort = ngx_http_recovery_view_cut(cut, i);
         class->shed = 0;
 
         for (k = 0; k < RCV_REASONS; k++) {

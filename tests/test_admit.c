@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -547,6 +548,158 @@ classes_in_order_by_places(void **state)
 #define TEST(name)  cmocka_unit_test_setup(name, reset)
 
 
+/* A user in the given slot, or in any but it. */
+
+static rcv_str_t
+user_in(unsigned slot_index)
+{
+    static char  text[32];
+    unsigned     i;
+    rcv_str_t    user;
+
+    user.data = text;
+
+    for (i = 0; /* void */ ; i++) {
+        user.len = (size_t) snprintf(text, sizeof(text), "user-%u", i);
+
+        if (rcv_cohort_slot(1, user) == slot_index) {
+            return user;
+        }
+    }
+}
+
+
+static void
+cut_at(unsigned class_index, unsigned slots)
+{
+    rcv_cut_t  cut = { 1, class_index, slots };
+
+    gate.cohort = rcv_cut_pack(&cut);
+}
+
+
+/* So many get in at once, one after the other, and then "reason". */
+
+static unsigned
+room_of(unsigned class_index, rcv_str_t user, rcv_reason_t *reason)
+{
+    unsigned      n;
+    rcv_ticket_t  ticket;
+
+    at.user = user;
+
+    for (n = 0; n < 1000; n++) {
+        *reason = rcv_admit(&at, class_index, UNIT, NOW, &ticket);
+
+        if (*reason != RCV_REASON_NONE) {
+            break;
+        }
+    }
+
+    at.user = (rcv_str_t) { NULL, 0 };
+
+    return n;
+}
+
+
+/*
+ * Of the marginal class those let in find room where the others have none;
+ * no other class is touched.
+ */
+
+static void
+cut_by_cohort(void **state)
+{
+    size_t        i;
+    unsigned      in, out;
+    rcv_str_t     user, none;
+    rcv_reason_t  reason;
+
+    static const struct {
+        rcv_gate_mode_t  mode;
+        unsigned         class_index;
+    } cases[] = {
+        { RCV_GATE_OPEN, 0 }, { RCV_GATE_OPEN, 1 }, { RCV_GATE_OPEN, 3 },
+        { RCV_GATE_LIMIT, 0 }, { RCV_GATE_LIMIT, 1 }, { RCV_GATE_LIMIT, 3 },
+    };
+
+    none = (rcv_str_t) { NULL, 0 };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        reset(state);
+        publish(cases[i].mode, RCV_REASON_RATE, 3, 100, 1000 * UNIT);
+
+        if (cases[i].mode == RCV_GATE_LIMIT) {
+            gate.burst_ns = 100 * gate.interval_ns;
+            gate.word |= (uint64_t) RCV_IN_FLIGHT_MAX << RCV_GATE_LIMIT_SHIFT;
+        }
+
+        cut_at(cases[i].class_index, 64);
+
+        user = user_in(64);
+        out = room_of(cases[i].class_index, user, &reason);
+        assert_int_equal(reason, RCV_REASON_COHORT);
+        assert_int_equal(gate.spilled, out);
+
+        /* no cohort at all: as the others, but no sign of room */
+
+        assert_int_equal(room_of(cases[i].class_index, none, &reason), 0);
+        assert_int_equal(reason, RCV_REASON_COHORT);
+        assert_int_equal(gate.spilled, out);
+
+        user = user_in(63);
+        in = room_of(cases[i].class_index, user, &reason);
+        assert_true(in >= 4 && in <= 11);
+        assert_int_equal(reason, cases[i].mode == RCV_GATE_OPEN
+                                 ? RCV_REASON_IN_FLIGHT : RCV_REASON_RATE);
+
+        /* the class before has its last place still, those after nothing */
+
+        if (cases[i].class_index > 0) {
+            assert_true(room_of(cases[i].class_index - 1, none, &reason)
+                        >= 1);
+        }
+
+        if (cases[i].class_index < CLASSES - 1) {
+            assert_int_equal(room_of(cases[i].class_index + 1, user, &reason),
+                             0);
+            assert_int_not_equal(reason, RCV_REASON_COHORT);
+        }
+    }
+}
+
+
+/* What a cut let in beyond it and another gate turned away is no sign. */
+
+static void
+cut_undone(void **state)
+{
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    publish(RCV_GATE_OPEN, RCV_REASON_NONE, 3, 10, 0);
+    cut_at(2, 0);
+    at.user = user_in(5);
+
+    assert_true(rcv_admit_asks_user(&at, 2));
+    assert_true(rcv_admit_asks_user(&at, 3));
+    assert_false(rcv_admit_asks_user(&at, 1));
+
+    assert_int_equal(rcv_admit(&at, 2, UNIT, NOW, &ticket), RCV_REASON_NONE);
+    assert_int_equal(ticket.slot, 5);
+    assert_int_equal(gate.spilled, 1);
+
+    rcv_admit_undo(&at, UNIT, &ticket);
+    rcv_admit_undo(&at, UNIT, &ticket);
+    assert_int_equal(gate.spilled, 0);
+
+    policy.cohort = -1;
+    assert_false(rcv_admit_asks_user(&at, 2));
+    at.user = (rcv_str_t) { NULL, 0 };
+}
+
+
 int
 main(void)
 {
@@ -566,6 +719,8 @@ main(void)
         TEST(outrun_at_the_bucket),
         TEST(absurd_tat_is_healed_by_the_shed),
         TEST(classes_in_order_by_places),
+        TEST(cut_by_cohort),
+        TEST(cut_undone),
     };
 
     return cmocka_run_group_tests_name("admit", tests, NULL, NULL);

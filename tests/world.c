@@ -196,6 +196,7 @@ world_tick(world_t *world)
     memset(&world->window, 0, sizeof(world->window));
     world->window.dt_ms = world->tick_ms;
     world->now_ms += world->tick_ms;
+    world->window.random = (uint32_t) world->now_ms * 2654435761u | 1;
 
     world_pass(world);
 

@@ -149,6 +149,7 @@ sim_attempt_begin(sim_world_t *world, uint32_t op_index)
     ask.weight = weight;
     ask.retry = (op->attempts != 0);
     ask.random = sim_hash(op->id, op->visits, op->attempts);
+    ask.user = op->user;
 
     pass = (sim_pass_t) { 0 };
     pass.at_ns = ask.now_ns;

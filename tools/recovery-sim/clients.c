@@ -201,6 +201,38 @@ pick(const double *shares, unsigned n, double x)
 }
 
 
+/*
+ * A call is over.  When it was the user's last: of the classes in which none
+ * has failed he has had all that he came for.
+ */
+
+static void
+session_over(sim_world_t *world, const sim_op_t *op, int lost)
+{
+    unsigned        i;
+    sim_session_t  *session;
+
+    if (op->session == SIM_NOBODY) {
+        return;
+    }
+
+    session = pool_at(&world->clients.sessions, op->session);
+    session->lost[op->traffic] |= (uint8_t) lost;
+
+    if (--session->open != 0 || session->left != 0) {
+        return;
+    }
+
+    for (i = 0; i < SIM_TRAFFIC; i++) {
+        if (!session->lost[i]) {
+            world->run->whole += session->begun[i] * world->scenario->weight;
+        }
+    }
+
+    pool_give(&world->clients.sessions, op->session);
+}
+
+
 static uint32_t
 op_new(sim_world_t *world, uint64_t id, uint64_t user)
 {
@@ -216,6 +248,7 @@ op_new(sim_world_t *world, uint64_t id, uint64_t user)
 
     op->id = id;
     op->user = user;
+    op->session = SIM_NOBODY;
     op->weight = scenario->weight;
     op->traffic = pick(traffic_share, SIM_TRAFFIC, op_luck(op, LUCK_CLASS));
     op->node = pick(world->clients.share, scenario->nodes,
@@ -261,6 +294,7 @@ sim_op_served(sim_world_t *world, uint32_t i)
         world->run->served[op->traffic] += op->weight;
     }
 
+    session_over(world, op, op->visits != 0);
     pool_give(&world->clients.ops, i);
 }
 
@@ -313,6 +347,7 @@ sim_op_failed(sim_world_t *world, uint32_t i, double retry_after_s)
         if (op->visits + 1 >= SIM_VISITS
             || op_luck(op, LUCK_COMEBACK) >= world->scenario->comeback)
         {
+            session_over(world, op, 1);
             pool_give(&world->clients.ops, i);
             return;
         }
@@ -334,8 +369,9 @@ sim_op_failed(sim_world_t *world, uint32_t i, double retry_after_s)
 uint32_t
 sim_op_split(sim_world_t *world, uint32_t i, uint32_t passed)
 {
-    uint32_t   rest_index;
-    sim_op_t  *op, *rest;
+    uint32_t        rest_index;
+    sim_op_t       *op, *rest;
+    sim_session_t  *session;
 
     rest_index = pool_take(&world->clients.ops);
     op = sim_op(world, i);
@@ -345,6 +381,11 @@ sim_op_split(sim_world_t *world, uint32_t i, uint32_t passed)
     rest->weight = op->weight - passed;
     rest->id = sim_hash(op->id, op->attempts, passed);
     op->weight = passed;
+
+    if (op->session != SIM_NOBODY) {
+        session = pool_at(&world->clients.sessions, op->session);
+        session->open++;
+    }
 
     return rest_index;
 }
@@ -370,12 +411,15 @@ sim_on_attempt(void *data, uint32_t index)
 static void
 session_call(sim_world_t *world, uint32_t index)
 {
+    uint32_t        i;
     uint64_t        bits, id;
+    sim_op_t       *op;
     sim_session_t  *session;
 
     session = pool_at(&world->clients.sessions, index);
     id = session->id;
     session->left--;
+    session->open++;
 
     bits = sim_hash(id, session->left, LUCK_CALL);
 
@@ -384,12 +428,14 @@ session_call(sim_world_t *world, uint32_t index)
                       world->engine.now_ns
                       + sim_ns(SIM_THINK_S * sim_exponential(bits)),
                       SIM_EVENT_CALL, index);
-
-    } else {
-        pool_give(&world->clients.sessions, index);
     }
 
-    op_begin(world, op_new(world, bits, id));
+    i = op_new(world, bits, id);
+    op = sim_op(world, i);
+    op->session = index;
+    session->begun[op->traffic] += op->judged;
+
+    op_begin(world, i);
 }
 
 

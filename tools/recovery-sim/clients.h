@@ -28,13 +28,17 @@ typedef enum {
 typedef struct {
     uint64_t             id;            /* what its luck hangs on */
     uint32_t             left;          /* calls */
+    uint32_t             open;          /* calls begun, not over yet */
     uint32_t             next;          /* free list */
+    uint8_t              begun[SIM_TRAFFIC];    /* of them, in the recovery */
+    uint8_t              lost[SIM_TRAFFIC];     /* a call failed for good */
 } sim_session_t;
 
 
 typedef struct {
     uint64_t             id;
     uint64_t             user;
+    uint32_t             session;       /* SIM_NOBODY: it has none */
     uint32_t             weight;
     uint8_t              traffic;
     uint8_t              manner;

@@ -42,6 +42,7 @@ typedef struct gateway_s {
     unsigned             nnodes;
     uint64_t             wants;         /* offered, lately */
     sim_ablation_t       ablation;
+    uint64_t             seed;
 } gateway_t;
 
 
@@ -111,6 +112,8 @@ gateway_add(rcv_window_t *sum, const rcv_window_t *window)
         sum->offered[i] += window->offered[i];
         sum->passed[i] += window->passed[i];
         sum->shed[i] += window->shed[i];
+        sum->shed_limit[i] += window->shed_limit[i];
+        sum->shed_cohort[i] += window->shed_cohort[i];
     }
 
     for (i = 0; i < RCV_RESULTS; i++) {
@@ -130,6 +133,7 @@ gateway_add(rcv_window_t *sum, const rcv_window_t *window)
     sum->cost_milli += window->cost_milli;
     sum->latency_sum_us += window->latency_sum_us;
     sum->in_flight += window->in_flight;
+    sum->spilled += window->spilled;
 }
 
 
@@ -145,6 +149,9 @@ gateway_aggregate(gateway_t *leader, rcv_window_t *sum)
         node = leader->nodes[i];
 
         node->window.in_flight = node->gate.in_flight;
+        node->window.spilled = node->gate.spilled;
+        node->gate.spilled = 0;
+
         node->wants = (node->wants + rcv_window_offered(&node->window)) / 2;
 
         gateway_add(sum, &node->window);
@@ -163,6 +170,7 @@ gateway_run_tick(gateway_t *leader, uint64_t now_ns)
 
     sum.dt_ms = rcv_since(now_ns, leader->tick_ns) / SIM_MS;
     leader->tick_ns = now_ns;
+    sum.random = (uint32_t) sim_hash(leader->seed, now_ns, 13);
 
     sim_ablation_tick(&leader->ablation, &leader->state);
 
@@ -192,6 +200,7 @@ gateway_create(const sim_law_facts_t *facts)
 
     gateway->policy = sim_ablation_begin(&gateway->ablation, facts->without,
                                          facts->policy);
+    gateway->seed = facts->seed;
     gateway->limits.capacity_milli = (uint64_t) (facts->capacity * RCV_MILLI);
     gateway->limits.quota_milli = RCV_UNLIMITED;
     gateway->limits.initial = facts->scenario->told_down ? RCV_PHASE_DOWN
@@ -262,6 +271,43 @@ gateway_classify(const gateway_t *gateway, unsigned traffic)
 }
 
 
+/* As the module's leader sorts them. */
+
+static void
+gateway_shed(gateway_t *gateway, unsigned class_index, rcv_reason_t reason,
+    uint32_t n)
+{
+    rcv_window_t  *window;
+
+    window = &gateway->window;
+
+    switch (reason) {
+
+    case RCV_REASON_COHORT:
+        window->shed_cohort[class_index] += n;
+        break;
+
+    case RCV_REASON_IN_FLIGHT:
+        window->shed_in_flight += n;
+        /* fall through */
+
+    case RCV_REASON_RATE:
+        window->shed_rate += n;
+        /* fall through */
+
+    case RCV_REASON_FORCED:
+    case RCV_REASON_QUOTA:
+    case RCV_REASON_CEILING:
+    case RCV_REASON_DEGRADED:
+        window->shed_limit[class_index] += n;
+        break;
+
+    default:
+        break;
+    }
+}
+
+
 static uint32_t
 gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
 {
@@ -276,6 +322,8 @@ gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
     at.slot = gateway->slot;
     at.gate_index = 0;
     at.policy = gateway->policy;
+    at.user.data = (const char *) &ask->user;
+    at.user.len = sizeof(ask->user);
 
     class_index = gateway_classify(gateway, ask->traffic);
     reason = RCV_REASON_NONE;
@@ -302,13 +350,7 @@ gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
     window->cost_milli += (uint64_t) n * RCV_MILLI;
     window->shed[class_index] += ask->weight - n;
 
-    if (reason == RCV_REASON_RATE || reason == RCV_REASON_IN_FLIGHT) {
-        window->shed_rate += ask->weight - n;
-    }
-
-    if (reason == RCV_REASON_IN_FLIGHT) {
-        window->shed_in_flight += ask->weight - n;
-    }
+    gateway_shed(gateway, class_index, reason, ask->weight - n);
 
     if (reason == RCV_REASON_RETRY_BUDGET) {
         window->shed_retries += ask->weight - n;

@@ -32,6 +32,7 @@ typedef struct {
     unsigned             traffic;       /* class, 0 is the first */
     uint32_t             weight;
     uint64_t             random;
+    uint64_t             user;
     unsigned             retry;         /* not the first attempt */
 } sim_ask_t;
 

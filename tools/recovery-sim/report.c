@@ -16,6 +16,7 @@ static const char  legend[] =
     "shed      % shed before anything had happened\n"
     "critical, high, normal, low\n"
     "          % served at their first visit; best: critical, omniscient run\n"
+    "whole     % of all that are calls of users who lost none of their class\n"
     "relapses  falls from the omniscient run's service to half of it\n"
     "collapsed not back at the end; with several seeds: in how many\n";
 
@@ -81,14 +82,14 @@ report_line(const sim_batch_t *batch, unsigned scenario, FILE *file)
             100 * m[SIM_FIGURE_GOODPUT], 100 * w[SIM_FIGURE_GOODPUT]);
     report_time(m[SIM_FIGURE_TO_95], best, file);
     fprintf(file, " %6.2f %5.2f %6.1f %6.1f %6.2f %8.1f %5.1f %5.1f %6.1f "
-            "%5.1f %8.0f  %s\n",
+            "%5.1f %5.1f %8.0f  %s\n",
             m[SIM_FIGURE_PEAK], m[SIM_FIGURE_PEAK_FULL],
             100 * m[SIM_FIGURE_WASTED],
             100 * m[SIM_FIGURE_DEAD], 100 * m[SIM_FIGURE_SHED],
             100 * m[SIM_FIGURE_CRITICAL],
             100 * (m[SIM_FIGURE_CRITICAL] + m[SIM_FIGURE_MISSED]),
             100 * m[SIM_FIGURE_HIGH], 100 * m[SIM_FIGURE_NORMAL],
-            100 * m[SIM_FIGURE_LOW], w[SIM_FIGURE_RELAPSES], text);
+            100 * m[SIM_FIGURE_LOW], 100 * m[SIM_FIGURE_WHOLE], w[SIM_FIGURE_RELAPSES], text);
 }
 
 
@@ -108,10 +109,10 @@ sim_report(const sim_batch_t *batch, FILE *file)
     }
 
     fprintf(file, "%-18s %7s %6s %6s %4s %6s %5s %6s %6s %6s %8s %5s %5s "
-            "%6s %5s %8s  %s\n",
+            "%6s %5s %5s %8s  %s\n",
             "scenario", "goodput", "worst", "to 95%", "best", "peak",
             "full", "wasted", "dead", "shed", "critical", "best", "high",
-            "normal", "low", "relapses", "collapsed");
+            "normal", "low", "whole", "relapses", "collapsed");
 
     for (i = 0; i < batch->nscenarios; i++) {
         report_line(batch, i, file);

@@ -48,6 +48,9 @@ typedef struct {
     double                 begun[SIM_TRAFFIC];
     double                 served[SIM_TRAFFIC];
 
+    /* ... and those of users all of whose calls of the class were */
+    double                 whole;
+
     /* attempts in the health before it: let through or not */
     double                 calm_offered;
     double                 calm_shed;

@@ -27,7 +27,7 @@
 
 const char *const  sim_figure_names[SIM_FIGURES] = {
     "goodput", "to_95", "lag", "peak", "peak_full", "wasted", "dead", "shed",
-    "critical", "high", "normal", "low", "missed", "relapses", "collapsed"
+    "critical", "high", "normal", "low", "whole", "missed", "relapses", "collapsed"
 };
 
 
@@ -35,7 +35,7 @@ int
 sim_figure_rises(sim_figure_t figure)
 {
     return figure == SIM_FIGURE_GOODPUT
-           || (figure >= SIM_FIGURE_CRITICAL && figure <= SIM_FIGURE_LOW);
+           || (figure >= SIM_FIGURE_CRITICAL && figure <= SIM_FIGURE_WHOLE);
 }
 
 
@@ -242,6 +242,24 @@ score_served(const sim_run_t *run, unsigned traffic)
 }
 
 
+/* Of all operations begun, those of users who lost none of the class. */
+
+static double
+score_whole(const sim_run_t *run)
+{
+    double    begun;
+    unsigned  i;
+
+    begun = 0;
+
+    for (i = 0; i < SIM_TRAFFIC; i++) {
+        begun += run->begun[i];
+    }
+
+    return (begun > 0) ? run->whole / begun : 1;
+}
+
+
 void
 sim_score(const sim_run_t *run, const sim_run_t *oracle, sim_score_t *score)
 {
@@ -259,6 +277,7 @@ sim_score(const sim_run_t *run, const sim_run_t *oracle, sim_score_t *score)
         score->value[SIM_FIGURE_CRITICAL + i] = score_served(run, i);
     }
 
+    score->value[SIM_FIGURE_WHOLE] = score_whole(run);
     score->value[SIM_FIGURE_MISSED] = score_served(oracle, 0)
                                       - score_served(run, 0);
 }

@@ -23,6 +23,7 @@ typedef enum {
     SIM_FIGURE_HIGH,
     SIM_FIGURE_NORMAL,
     SIM_FIGURE_LOW,
+    SIM_FIGURE_WHOLE,                   /* share in sessions all served */
     SIM_FIGURE_MISSED,                  /* critical: oracle's less ours */
     SIM_FIGURE_RELAPSES,
     SIM_FIGURE_COLLAPSED,               /* 1: did not come back */
