@@ -89,7 +89,8 @@ report_line(const sim_batch_t *batch, unsigned scenario, FILE *file)
             100 * m[SIM_FIGURE_CRITICAL],
             100 * (m[SIM_FIGURE_CRITICAL] + m[SIM_FIGURE_MISSED]),
             100 * m[SIM_FIGURE_HIGH], 100 * m[SIM_FIGURE_NORMAL],
-            100 * m[SIM_FIGURE_LOW], 100 * m[SIM_FIGURE_WHOLE], w[SIM_FIGURE_RELAPSES], text);
+            100 * m[SIM_FIGURE_LOW], 100 * m[SIM_FIGURE_WHOLE],
+            w[SIM_FIGURE_RELAPSES], text);
 }
 
 

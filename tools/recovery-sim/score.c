@@ -27,7 +27,8 @@
 
 const char *const  sim_figure_names[SIM_FIGURES] = {
     "goodput", "to_95", "lag", "peak", "peak_full", "wasted", "dead", "shed",
-    "critical", "high", "normal", "low", "whole", "missed", "relapses", "collapsed"
+    "critical", "high", "normal", "low", "whole", "missed", "relapses",
+    "collapsed"
 };
 
 
