@@ -96,7 +96,7 @@ my @ASKED = (
     'partition', 'cut in the middle', 'half closed', 'empty', 'cut again',
     'worker is killed', 'hangs', 'reload', 'zone', 'nobody says so',
     'never answers', 'every request fails', 'ever later', 'forgotten',
-    'clock of nginx',
+    'clock of nginx', 'restart', 'state file is torn',
 );
 
 
@@ -142,6 +142,7 @@ events {
 http {
     %%TEST_GLOBALS_HTTP%%
 
+    recovery_state_file  %%TESTDIR%%/state;
     recovery_redis    redis://127.0.0.1:%%PORT_6379%%;
     recovery_policy   p { ramp from=10% over=20s verify=1s; }
     recovery_backend  kv { policy p; capacity 1000r/s; }
@@ -303,7 +304,7 @@ my $metrics;
 
 ok($t->wait_for(sub {
     $metrics = $t->http_get('/recovery/metrics')->{body};
-    $metrics =~ /error_ratio\{/;
+    $metrics =~ /error_ratio\{/ && $metrics =~ /state_file_written /;
 }), 'metrics of a backend that is at work');
 
 clean('metrics', no_metric($text, $metrics));
