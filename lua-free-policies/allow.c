@@ -43,8 +43,8 @@ allow_share_milli(const rcv_state_t *state, uint64_t share_ppm)
 }
 
 
-static uint64_t
-allow_signal_ceiling_milli(const rcv_state_t *state)
+uint64_t
+rcv_allow_signal_ceiling_milli(const rcv_state_t *state)
 {
     switch (state->signal.ceiling_kind) {
 
@@ -119,11 +119,15 @@ rcv_allow_floor_milli(const rcv_state_t *state, const rcv_policy_t *policy)
 uint32_t
 rcv_allow_health_ppm(const rcv_state_t *state)
 {
-    if (state->health == RCV_HEALTH_DEGRADED) {
-        return state->signal.health_ppm;
+    if (state->health != RCV_HEALTH_DEGRADED) {
+        return RCV_PPM;
     }
 
-    return RCV_PPM;
+    if (state->health_from == RCV_FROM_ORDER) {
+        return (uint32_t) state->override.health_milli * (RCV_PPM / RCV_MILLI);
+    }
+
+    return state->signal.health_ppm;
 }
 
 
@@ -145,7 +149,10 @@ allow_floor(const rcv_state_t *state, const rcv_policy_t *policy,
     allowance->word.in_flight_limit =
         (uint32_t) rcv_min((uint64_t) state->control.stuck
                            + RCV_PROBE_IN_FLIGHT, RCV_IN_FLIGHT_MAX);
-    allowance->word.class_max = state->class_max;
+    allowance->word.class_max =
+        (unsigned) rcv_min(rcv_max(state->class_max + 1u,
+                                   state->override.classes),
+                           policy->nclasses) - 1;
 }
 
 
@@ -252,7 +259,7 @@ allow_phase(const rcv_state_t *state, const rcv_policy_t *policy,
                     RCV_REASON_DEGRADED);
     }
 
-    allow_lower(allowance, allow_signal_ceiling_milli(state),
+    allow_lower(allowance, rcv_allow_signal_ceiling_milli(state),
                 RCV_REASON_CEILING);
 }
 
@@ -342,12 +349,13 @@ rcv_allow_ceiling_milli(const rcv_state_t *state, const rcv_limits_t *limits)
                        allow_share_milli(state, state->forced_ppm));
     }
 
-    ceiling_milli = rcv_min(ceiling_milli, allow_signal_ceiling_milli(state));
+    ceiling_milli = rcv_min(ceiling_milli,
+                            rcv_allow_signal_ceiling_milli(state));
 
     if (state->health == RCV_HEALTH_DEGRADED) {
         ceiling_milli =
             rcv_min(ceiling_milli,
-                    allow_share_milli(state, state->signal.health_ppm));
+                    allow_share_milli(state, rcv_allow_health_ppm(state)));
     }
 
     return ceiling_milli;

@@ -30,6 +30,9 @@ uint64_t rcv_allow_ceiling_milli(const rcv_state_t *state,
 uint64_t rcv_allow_floor_milli(const rcv_state_t *state,
     const rcv_policy_t *policy);
 
+/* The source's ceiling as a rate; RCV_UNLIMITED: there is none. */
+uint64_t rcv_allow_signal_ceiling_milli(const rcv_state_t *state);
+
 /* How far health lets the level go: RCV_PPM unless degraded. */
 uint32_t rcv_allow_health_ppm(const rcv_state_t *state);
 

@@ -17,7 +17,8 @@
 
 
 const char *const  rcv_field_names[RCV_FIELDS] = {
-    "health", "ceiling", "force", "force_until", "by", "reason", "epoch"
+    "health", "ceiling", "force", "force_until", "by", "reason", "epoch",
+    "override_safety"
 };
 
 
@@ -39,17 +40,16 @@ static const rcv_health_word_t  rcv_health_words[] = {
     (sizeof(rcv_health_words) / sizeof(rcv_health_words[0]))
 
 
-static int
-health_read_health(rcv_signal_t *signal, rcv_str_t word)
+int
+rcv_health_read(rcv_str_t word, rcv_health_t *health, uint32_t *ppm)
 {
-    size_t        i;
-    uint64_t      milli;
-    rcv_health_t  health;
+    size_t    i;
+    uint64_t  milli;
 
     for (i = 0; i < RCV_HEALTH_WORDS; i++) {
         if (rcv_str_eq(word, rcv_health_words[i].word)) {
-            signal->health = (uint8_t) rcv_health_words[i].health;
-            signal->health_ppm = rcv_health_words[i].ppm;
+            *health = rcv_health_words[i].health;
+            *ppm = rcv_health_words[i].ppm;
             return 0;
         }
     }
@@ -58,11 +58,26 @@ health_read_health(rcv_signal_t *signal, rcv_str_t word)
         return -1;
     }
 
-    health = (milli == 0) ? RCV_HEALTH_DOWN
-             : (milli == RCV_MILLI) ? RCV_HEALTH_UP : RCV_HEALTH_DEGRADED;
+    *health = (milli == 0) ? RCV_HEALTH_DOWN
+              : (milli == RCV_MILLI) ? RCV_HEALTH_UP : RCV_HEALTH_DEGRADED;
+    *ppm = (uint32_t) (milli * (RCV_PPM / RCV_MILLI));
+
+    return 0;
+}
+
+
+static int
+health_read_health(rcv_signal_t *signal, rcv_str_t word)
+{
+    uint32_t      ppm;
+    rcv_health_t  health;
+
+    if (rcv_health_read(word, &health, &ppm) != 0) {
+        return -1;
+    }
 
     signal->health = (uint8_t) health;
-    signal->health_ppm = (uint32_t) (milli * (RCV_PPM / RCV_MILLI));
+    signal->health_ppm = ppm;
 
     return 0;
 }
@@ -96,30 +111,69 @@ health_read_ceiling(rcv_signal_t *signal, rcv_str_t word)
 }
 
 
+int
+rcv_force_read(rcv_str_t word, rcv_force_t *force, uint32_t *ppm)
+{
+    unsigned  i;
+
+    static const rcv_force_t  named[] = {
+        RCV_FORCE_OPEN, RCV_FORCE_CLOSED, RCV_FORCE_HOLD
+    };
+
+    for (i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+        if (rcv_str_eq(word, rcv_force_names[named[i]])) {
+            *force = named[i];
+            return 0;
+        }
+    }
+
+    if (rcv_parse_percent(word, RCV_PPM, ppm) != 0) {
+        return -1;
+    }
+
+    *force = RCV_FORCE_LEVEL;
+
+    return 0;
+}
+
+
 static int
 health_read_force_word(rcv_signal_t *signal, rcv_str_t word)
 {
-    uint32_t  ppm;
+    uint32_t     ppm;
+    rcv_force_t  force;
 
-    if (rcv_str_eq(word, "open")) {
-        signal->force = RCV_FORCE_OPEN;
+    ppm = signal->force_ppm;
+
+    if (rcv_force_read(word, &force, &ppm) != 0) {
+        return -1;
+    }
+
+    signal->force = (uint8_t) force;
+    signal->force_ppm = ppm;
+
+    return 0;
+}
+
+
+/* Which rule of safety the force may break. */
+
+static int
+health_read_safety(rcv_signal_t *signal, rcv_str_t word)
+{
+    unsigned  i;
+
+    signal->safety = RCV_SAFETY_NONE;
+
+    if (word.data == NULL || word.len == 0) {
         return 0;
     }
 
-    if (rcv_str_eq(word, "closed")) {
-        signal->force = RCV_FORCE_CLOSED;
-        return 0;
-    }
-
-    if (rcv_str_eq(word, "hold")) {
-        signal->force = RCV_FORCE_HOLD;
-        return 0;
-    }
-
-    if (rcv_parse_percent(word, RCV_PPM, &ppm) == 0) {
-        signal->force = RCV_FORCE_LEVEL;
-        signal->force_ppm = ppm;
-        return 0;
+    for (i = RCV_SAFETY_NONE + 1; i < RCV_SAFETIES; i++) {
+        if (rcv_str_eq(word, rcv_safety_names[i])) {
+            signal->safety = (uint8_t) i;
+            return 0;
+        }
     }
 
     return -1;
@@ -131,6 +185,20 @@ health_same_force(const rcv_signal_t *a, const rcv_signal_t *b)
 {
     return a->force == b->force
            && (a->force != RCV_FORCE_LEVEL || a->force_ppm == b->force_ppm);
+}
+
+
+/* The same one, read once more; not one that was given anew. */
+
+static int
+health_same_order(const rcv_signal_t *a, const rcv_signal_t *b)
+{
+    return health_same_force(a, b)
+           && a->safety == b->safety
+           && rcv_since(a->force_until_ms, b->force_until_ms)
+              <= RCV_UNTIL_JITTER_MS
+           && rcv_since(b->force_until_ms, a->force_until_ms)
+              <= RCV_UNTIL_JITTER_MS;
 }
 
 
@@ -193,7 +261,7 @@ static unsigned
 health_read_force(rcv_signal_t *signal, const rcv_fields_t *fields,
     uint64_t unix_s, uint64_t now_ms)
 {
-    unsigned      bad, has_until;
+    unsigned      bad, unsafe, has_until;
     uint64_t      until_s;
     rcv_str_t     force, until;
     rcv_signal_t  fresh;
@@ -212,10 +280,18 @@ health_read_force(rcv_signal_t *signal, const rcv_fields_t *fields,
     if (force.data == NULL) {
         signal->force = RCV_FORCE_NONE;
         signal->force_until_ms = 0;
+        signal->safety = RCV_SAFETY_NONE;
+        signal->fresh = 0;
+        signal->refused = 0;
         return bad;
     }
 
     fresh = *signal;
+
+    /* an unknown name breaks no rule, and must not keep a gate from closing */
+
+    unsafe = (health_read_safety(&fresh, fields->value[RCV_FIELD_SAFETY]) != 0)
+             ? 1u << RCV_FIELD_SAFETY : 0;
 
     if (health_read_force_word(&fresh, force) != 0) {
         bad |= 1u << RCV_FIELD_FORCE;
@@ -229,11 +305,17 @@ health_read_force(rcv_signal_t *signal, const rcv_fields_t *fields,
         bad |= 1u << RCV_FIELD_FORCE_UNTIL;
     }
 
-    if (bad == 0) {
-        *signal = fresh;
+    if (bad != 0) {
+        return bad | unsafe;
     }
 
-    return bad;
+    if (!health_same_order(&fresh, signal)) {
+        fresh.fresh = 1;
+    }
+
+    *signal = fresh;
+
+    return unsafe;
 }
 
 

@@ -8,6 +8,7 @@
 #define RCV_HEALTH_H_INCLUDED_
 
 
+#include "override.h"
 #include "policy.h"
 
 
@@ -21,6 +22,7 @@ typedef enum {
     RCV_FIELD_BY,
     RCV_FIELD_REASON,
     RCV_FIELD_EPOCH,
+    RCV_FIELD_SAFETY,
     RCV_FIELDS
 } rcv_field_t;
 
@@ -51,7 +53,15 @@ typedef struct {
     uint8_t              ceiling_kind;  /* rcv_ceiling_t */
     uint8_t              force;         /* rcv_force_t */
     uint8_t              has_epoch;
+    uint8_t              safety;        /* rcv_safety_t */
+    uint8_t              fresh;         /* a force that no tick has seen */
+    uint8_t              refused;       /* ... and one that a tick refused */
 } rcv_signal_t;
+
+
+/* A word of the field "health" or "force"; -1: neither. */
+int rcv_health_read(rcv_str_t word, rcv_health_t *health, uint32_t *ppm);
+int rcv_force_read(rcv_str_t word, rcv_force_t *force, uint32_t *ppm);
 
 
 /*

@@ -33,7 +33,13 @@ const char *const  rcv_why_texts[RCV_WHYS] = {
     "a probe of the dead backend succeeded",
     "requests fail as load grows; the limit in flight is cut",
     "the cut did not help and is undone: load is not what makes them fail",
-    "continued from the state file"
+    "continued from the state file",
+    "a force open was refused: the backend is failing",
+    "a ceiling was raised or removed; the ramp goes on from there",
+    "an operator stepped back; the limit stays there",
+    "an operator let in more classes",
+    "an operator's word on health counts, whatever the source says",
+    "an operator's word on health has ended"
 };
 
 
@@ -44,6 +50,18 @@ rcv_state_why(rcv_state_t *state, rcv_why_t why, uint64_t now_ms)
         state->why = (uint8_t) why;
         state->why_ms = now_ms;
     }
+}
+
+
+int
+rcv_state_failing(const rcv_state_t *state)
+{
+    return state->dead
+           || state->control.cut_from_milli != 0
+           || (state->phase == RCV_PHASE_PROBING
+               && state->why == RCV_WHY_PROBE_FAILED)
+           || (state->error_ppm != RCV_PPM_UNKNOWN
+               && state->error_ppm > RCV_PPM / 2);
 }
 
 

@@ -41,6 +41,12 @@ typedef enum {
     RCV_WHY_CUT,
     RCV_WHY_CUT_UNDONE,
     RCV_WHY_RESTORED,
+    RCV_WHY_FORCE_REFUSED,
+    RCV_WHY_CEILING_ENDED,
+    RCV_WHY_STEPPED_BACK,
+    RCV_WHY_PROMOTED,
+    RCV_WHY_HEALTH_ORDERED,
+    RCV_WHY_ORDER_ENDED,
     RCV_WHYS
 } rcv_why_t;
 
@@ -97,11 +103,11 @@ typedef enum {
 
 typedef struct {
     uint64_t             phase_since_ms;
-    uint64_t             health_since_ms;
-    uint64_t             tick_ms;       /* of the last tick */
     uint64_t             why_ms;
+    uint64_t             held_milli;    /* a ceiling; RCV_UNLIMITED */
 
     rcv_signal_t         signal;
+    rcv_override_t       override;
     rcv_control_t        control;
     rcv_cohort_t         cohort;
 
@@ -119,20 +125,22 @@ typedef struct {
     /* rows and clocks of the phase and of a force */
     uint32_t             good_row;      /* probes in a row, then good ticks */
     uint32_t             verified_ms;
-    uint32_t             epoch;         /* of the gate; 16 bits */
     uint32_t             force_ms;      /* how long it has been in force */
     uint32_t             forced_ppm;    /* RCV_FORCE_LEVEL */
+    uint32_t             wanted_ppm;        /* ... and where it is to be */
+    uint32_t             forced_ramp_ms;    /* its way there, on the ramp */
 
     /* for display and Retry-After */
-    uint32_t             failed_milli;  /* per second */
     uint64_t             delivered_milli;   /* per second */
     uint64_t             offered_milli;
+    uint32_t             failed_milli;
     uint32_t             class_offered_milli[RCV_CLASSES_MAX];
     uint32_t             error_ppm;     /* of results; PPM_UNKNOWN: none */
     uint32_t             p50_ms;        /* UINT32_MAX: unknown */
     uint32_t             p90_ms;
     uint32_t             eta_s;         /* UINT32_MAX: unknown */
     uint16_t             latency_age_ms;
+    uint16_t             epoch;         /* of the gate */
 
     uint16_t             absent_ms[RCV_CLASSES_MAX];    /* not offered for */
 
@@ -148,9 +156,22 @@ typedef struct {
     uint8_t              bound;         /* rcv_reason_t of the bucket */
     uint8_t              quiet;         /* see rcv_state_quiet() */
     uint8_t              dead;          /* down because we found it so */
+    uint8_t              force_from;    /* rcv_from_t of the one in force */
+    uint8_t              health_from;
 
     uint16_t             calm_ms;       /* in full service; see budget.h */
 } rcv_state_t;
+
+
+/* Whose word counts. */
+
+typedef enum {
+    RCV_FROM_NONE = 0,                  /* "initial" */
+    RCV_FROM_SOURCE,
+    RCV_FROM_ORDER,
+    RCV_FROMS
+} rcv_from_t;
+
 
 #define RCV_PPM_UNKNOWN  UINT32_MAX
 
@@ -163,11 +184,18 @@ typedef struct {
 /* No tick counts for more time than this: a stopped leader does not leap. */
 #define RCV_PROGRESS_MAX_MS    1000
 
-_Static_assert(sizeof(rcv_state_t) <= 384, "1,000 backends fit in 2 MB");
+_Static_assert(sizeof(rcv_state_t) <= 408, "1,000 backends fit in 2 MB");
 
 
 /* Sets "why" and when, if it is another one. */
 void rcv_state_why(rcv_state_t *state, rcv_why_t why, uint64_t now_ms);
+
+/*
+ * Does what the backend does say that it fails?  Found dead, its last probe
+ * failed, most of its results of the last seconds were bad, or a cut of what
+ * it gets is on trial.
+ */
+int rcv_state_failing(const rcv_state_t *state);
 
 /*
  * Takes a window into the numbers for display: rates smoothed over a second,

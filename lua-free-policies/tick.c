@@ -7,8 +7,6 @@
 #include "retry.h"
 
 
-#define RCV_EPOCH_MASK  0xffffu
-
 /* More than one failure in so many, or so many in flight, is not quiet. */
 #define RCV_RESTLESS_PART       50
 #define RCV_RESTLESS_IN_FLIGHT  10
@@ -25,10 +23,9 @@ rcv_state_init(rcv_state_t *state, const rcv_policy_t *policy,
     *state = (rcv_state_t) { 0 };
 
     state->phase_since_ms = now_ms;
-    state->health_since_ms = now_ms;
-    state->tick_ms = now_ms;
     state->why_ms = now_ms;
     state->why = RCV_WHY_START;
+    state->held_milli = RCV_UNLIMITED;
     state->phase = (uint8_t) limits->initial;
     state->epoch = 1;
     state->calm_ms = (limits->initial == RCV_PHASE_UP) ? RCV_BUDGET_CALM_MS
@@ -80,7 +77,7 @@ rcv_turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why,
     from = (rcv_phase_t) state->phase;
 
     state->phase = (uint8_t) to;
-    state->epoch = (state->epoch + 1) & RCV_EPOCH_MASK;
+    state->epoch = (uint16_t) (state->epoch + 1);
     state->phase_since_ms = turn->now_ms;
     state->why_ms = turn->now_ms;
     state->good_row = 0;
@@ -122,7 +119,48 @@ rcv_turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why,
 }
 
 
-/* What the source says now, and what is new about it. */
+/*
+ * An order outranks the source, whether that can be heard or not.  Behind one
+ * that has ended where nobody else has an opinion the backend comes back as
+ * from any outage: an order that ends must not shut for ever what it shut for
+ * a time.
+ */
+
+static void
+turn_order(rcv_turn_t *turn)
+{
+    uint8_t           from;
+    rcv_state_t      *state;
+    rcv_effective_t  *effective;
+
+    state = turn->state;
+    effective = &turn->effective;
+    from = state->health_from;
+
+    state->health_from = (effective->health == RCV_HEALTH_NONE)
+                         ? RCV_FROM_NONE : RCV_FROM_SOURCE;
+
+    if (state->override.health != RCV_HEALTH_NONE) {
+        effective->health = (rcv_health_t) state->override.health;
+        effective->lost = 0;
+        effective->stale = 0;
+        state->health_from = RCV_FROM_ORDER;
+
+    } else if (from == RCV_FROM_ORDER) {
+        rcv_turn_event(turn, (rcv_phase_t) state->phase, RCV_WHY_ORDER_ENDED);
+    }
+
+    if (effective->health == RCV_HEALTH_NONE && !state->dead
+        && turn->limits->initial != RCV_PHASE_DOWN
+        && (state->phase == RCV_PHASE_DOWN
+            || state->phase == RCV_PHASE_DEGRADED))
+    {
+        effective->health = RCV_HEALTH_UP;
+    }
+}
+
+
+/* What the source and an operator say now, and what is new about it. */
 
 static void
 turn_hear(rcv_turn_t *turn)
@@ -133,21 +171,27 @@ turn_hear(rcv_turn_t *turn)
     state = turn->state;
     was_lost = state->lost;
 
-    turn->recovering = (state->signal.health == RCV_HEALTH_RECOVERING
-                        && state->said != RCV_HEALTH_RECOVERING);
+    rcv_override_expire(&state->override, turn->now_ms);
+    turn_order(turn);
+
     turn->lost = (!was_lost && turn->effective.lost);
-    turn->back = (was_lost && !turn->effective.lost);
+    turn->back = (was_lost && !turn->effective.lost
+                  && state->health_from != RCV_FROM_ORDER);
+    turn->recovering = (state->signal.health == RCV_HEALTH_RECOVERING
+                        && state->said != RCV_HEALTH_RECOVERING
+                        && state->health_from != RCV_FROM_ORDER);
+
+    if (state->override.flags & RCV_OVERRIDE_RECOVERING) {
+        state->override.flags &= (uint8_t) ~RCV_OVERRIDE_RECOVERING;
+        turn->recovering = 1;
+    }
 
     if (turn->effective.health == RCV_HEALTH_DOWN) {
         /* from here on the source knows when it is back */
         state->dead = 0;
     }
 
-    if (state->health != turn->effective.health) {
-        state->health = (uint8_t) turn->effective.health;
-        state->health_since_ms = turn->now_ms;
-    }
-
+    state->health = (uint8_t) turn->effective.health;
     state->said = state->signal.health;
     state->lost = (uint8_t) turn->effective.lost;
     state->stale = (uint8_t) turn->effective.stale;
@@ -428,6 +472,7 @@ rcv_tick(rcv_state_t *state, rcv_round_t *round, const rcv_policy_t *policy,
 
     turn_hear(&turn);
     turn_facts(&turn);
+    rcv_turn_ceiling(&turn);
     rcv_turn_force(&turn);
     turn_facts(&turn);
     turn_learn(&turn);
@@ -436,7 +481,6 @@ rcv_tick(rcv_state_t *state, rcv_round_t *round, const rcv_policy_t *policy,
     turn_forecast(&turn);
     turn_publish(&turn);
 
-    state->tick_ms = now_ms;
     state->started = 1;
 }
 

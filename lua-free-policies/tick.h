@@ -45,6 +45,7 @@ typedef struct {
     rcv_change_t         changes[RCV_CHANGES_MAX];
     unsigned             nchanges;
     unsigned             quiet;         /* the next tick may be a slow one */
+    unsigned             refused;       /* the source's force, just now */
 } rcv_tick_t;
 
 

@@ -45,6 +45,9 @@ void rcv_turn_event(rcv_turn_t *turn, rcv_phase_t from, rcv_why_t why);
 void rcv_turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why,
     uint32_t from_ppm);
 
+/* A ceiling that rose or ended: the way up from it is a ramp's. */
+void rcv_turn_ceiling(rcv_turn_t *turn);
+
 /* Which force is in force, and what its beginning and end bring about. */
 void rcv_turn_force(rcv_turn_t *turn);
 

@@ -311,18 +311,37 @@ static void
 test_level(void **unused)
 {
     unsigned     phase;
-    uint64_t     level_milli;
+    uint64_t     level_milli, before_milli;
     const char  *said;
 
     (void) unused;
 
     for (phase = 0; phase < RCV_PHASES; phase++) {
         said = to_phase((rcv_phase_t) phase);
+        before_milli = allowed();
         force(said, "35%");
         world_tick(&world);
         level_milli = rcv_mul_div(world.state.reference_milli, 350000,
                                   RCV_PPM);
-        assert_int_equal(world_allowed(&world), level_milli);
+
+        if (before_milli >= level_milli) {
+            assert_int_equal(world_allowed(&world), level_milli);
+
+        } else {
+            /* a rise, by the schedule from where it was */
+
+            assert_true(world_allowed(&world)
+                        <= rcv_max(before_milli * 11 / 10,
+                                   world.state.reference_milli / 50));
+            world_run(&world, 1000);
+            assert_true(world_allowed(&world)
+                        <= rcv_max(before_milli,
+                                   world.state.reference_milli / 50) * 22
+                           / 10);
+            world_run(&world, 5000);
+            assert_int_equal(world_allowed(&world), level_milli);
+        }
+
         assert_int_equal(world.out.allowance.word.reason,
                          RCV_REASON_FORCED);
         assert_int_equal(world.out.ceiling_milli, level_milli);

@@ -839,10 +839,19 @@ test_ceiling(void **unused)
 
     assert_in_range(world.state.reference_milli, 95000, 105000);
 
+    /* a higher one is reached by the ramp, from there */
+
     world_say(&world, "up", "50%", NULL, NULL);
     world_tick(&world);
+    assert_int_equal(world.state.phase, RCV_PHASE_RAMPING);
+    assert_int_equal(world.state.why, RCV_WHY_CEILING_ENDED);
+    assert_in_range(world_allowed(&world), 19990, 22000);
+    world_run(&world, 1000);
+    assert_in_range(world_allowed(&world), 20000, 45000);
+    world_run(&world, 1000);
     assert_int_equal(world_allowed(&world),
                      world.state.reference_milli / 2);
+    world_until(&world, RCV_PHASE_UP, 120000);
 
     world_say(&world, "up", "0%", NULL, NULL);
     world_tick(&world);
@@ -850,9 +859,20 @@ test_ceiling(void **unused)
     assert_int_equal(world.out.allowance.word.mode, RCV_GATE_CLOSED);
     assert_int_equal(world.out.allowance.word.reason, RCV_REASON_CEILING);
 
+    world_run(&world, 60000);
     world_say(&world, "up", NULL, NULL, NULL);
     world_tick(&world);
-    assert_true(world_allowed(&world) == RCV_UNLIMITED);
+    assert_in_range(world_allowed(&world), 1, 2100);
+    world_until(&world, RCV_PHASE_VERIFYING, 20000);
+
+    /* one that nobody feels is no ramp to come back from */
+
+    world_until(&world, RCV_PHASE_UP, 120000);
+    world_say(&world, "up", "400%", NULL, NULL);
+    world_run(&world, 5000);
+    world_say(&world, "up", NULL, NULL, NULL);
+    world_tick(&world);
+    assert_int_equal(world.state.phase, RCV_PHASE_UP);
 
     /* a ramp under a ceiling ends */
 

@@ -342,10 +342,19 @@ static void
 check_ramp(void)
 {
     uint32_t           level_ppm;
+    uint64_t           held_ppm;
     const rcv_ramp_t  *ramp;
 
     ramp = &chaos.policy.ramp;
     level_ppm = chaos.state.control.level_ppm;
+    held_ppm = 0;
+
+    if (chaos.state.reference_milli != 0
+        && chaos.before.held_milli != RCV_UNLIMITED)
+    {
+        held_ppm = rcv_mul_div(chaos.before.held_milli, RCV_PPM,
+                               chaos.state.reference_milli);
+    }
 
     assert_true(level_ppm <= RCV_LEVEL_MAX_PPM);
 
@@ -364,7 +373,8 @@ check_ramp(void)
     if (chaos.before.epoch != chaos.state.epoch) {
         assert_true(level_ppm
                     <= rcv_max(rcv_ramp_level_ppm(ramp, 0),
-                               rcv_max(chaos.before.forced_ppm,
+                               rcv_max(rcv_max(chaos.before.forced_ppm,
+                                               held_ppm),
                                        chaos.before.control.level_ppm)));
         chaos.progress_ms = 0;
         chaos.start_ms = rcv_ramp_time_ms(ramp, level_ppm);
