@@ -144,6 +144,7 @@ turn_order(rcv_turn_t *turn)
         effective->health = (rcv_health_t) state->override.health;
         effective->lost = 0;
         effective->stale = 0;
+        turn->unheard = 0;
         state->health_from = RCV_FROM_ORDER;
 
     } else if (from == RCV_FROM_ORDER) {
@@ -156,6 +157,7 @@ turn_order(rcv_turn_t *turn)
             || state->phase == RCV_PHASE_DEGRADED))
     {
         effective->health = RCV_HEALTH_UP;
+        turn->unheard = 0;
     }
 }
 

@@ -234,6 +234,8 @@ char *ngx_http_recovery_set_cost(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_recovery_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_recovery_set_control(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 
 /* _request.c */
@@ -441,6 +443,11 @@ void ngx_http_recovery_redis_destroy(ngx_http_recovery_redis_t *redis);
 ngx_int_t ngx_http_recovery_status_json(ngx_http_request_t *r);
 ngx_int_t ngx_http_recovery_status_prometheus(ngx_http_request_t *r);
 ngx_int_t ngx_http_recovery_status_html(ngx_http_request_t *r);
+
+
+/* _control.c */
+
+ngx_int_t ngx_http_recovery_control_handler(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_RECOVERY_H_INCLUDED_ */

@@ -497,3 +497,20 @@ ngx_http_recovery_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return NGX_CONF_OK;
 }
+
+
+char *
+ngx_http_recovery_set_control(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler == ngx_http_recovery_control_handler) {
+        return "is duplicate, it is allowed once in a location";
+    }
+
+    clcf->handler = ngx_http_recovery_control_handler;
+
+    return NGX_CONF_OK;
+}

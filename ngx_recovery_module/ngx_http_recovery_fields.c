@@ -16,6 +16,8 @@ static ngx_int_t ngx_http_recovery_samples_phase(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_mode(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_overrides(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_results(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_latency(const void *view,
@@ -191,11 +193,53 @@ static const ngx_http_recovery_field_t  ngx_http_recovery_force_fields[] = {
       NO_METRIC },
 
     { ngx_string("by"), ngx_string("Forced by"),
-      BACKEND(TEXT, by), NULL,
+      BACKEND(TEXT, force_by), NULL,
       NO_METRIC },
 
     { ngx_string("reason"), ngx_string("Forced because"),
-      BACKEND(TEXT, reason), NULL,
+      BACKEND(TEXT, force_reason), NULL,
+      NO_METRIC },
+
+    { ngx_string("source"), ngx_string("Forced through"),
+      BACKEND(WORD, force_source), ngx_http_recovery_source_names,
+      NO_METRIC },
+
+    END
+};
+
+
+static const ngx_http_recovery_field_t  ngx_http_recovery_order_fields[] = {
+
+    { ngx_string("force"), ngx_string("Ordered here: force"),
+      BACKEND(WORD, order_force), rcv_force_names,
+      NO_METRIC },
+
+    { ngx_string("force_level"), HIDDEN,
+      BACKEND(RATIO, order_force_ppm), NULL,
+      NO_METRIC },
+
+    { ngx_string("force_until_s"), ngx_string("for another"),
+      BACKEND(SECONDS, order_force_left_s), NULL,
+      NO_METRIC },
+
+    { ngx_string("health"), ngx_string("Ordered here: health"),
+      BACKEND(WORD, order_health), rcv_health_names,
+      NO_METRIC },
+
+    { ngx_string("health_level"), HIDDEN,
+      BACKEND(RATIO, order_health_ppm), NULL,
+      NO_METRIC },
+
+    { ngx_string("health_until_s"), ngx_string("for another"),
+      BACKEND(SECONDS, order_health_left_s), NULL,
+      NO_METRIC },
+
+    { ngx_string("class"), ngx_string("Ordered here: let in to class"),
+      BACKEND(TEXT, order_class), NULL,
+      NO_METRIC },
+
+    { ngx_string("class_until_s"), ngx_string("for another"),
+      BACKEND(SECONDS, order_class_left_s), NULL,
       NO_METRIC },
 
     END
@@ -254,6 +298,10 @@ static const ngx_http_recovery_field_t  ngx_http_recovery_event_fields[] = {
       EVENT(WORD, by), ngx_http_recovery_by_names,
       NO_METRIC },
 
+    { ngx_string("force"), ngx_string("Force"),
+      EVENT(WORD, force), rcv_force_names,
+      NO_METRIC },
+
     END
 };
 
@@ -278,11 +326,11 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
       NO_METRIC },
 
     { ngx_string("health_by"), ngx_string("On the word of"),
-      BACKEND(TEXT, by), NULL,
+      BACKEND(TEXT, health_by), NULL,
       NO_METRIC },
 
     { ngx_string("health_reason"), ngx_string("Because"),
-      BACKEND(TEXT, reason), NULL,
+      BACKEND(TEXT, health_reason), NULL,
       NO_METRIC },
 
     { ngx_string("health_age_ms"), ngx_string("Health age"),
@@ -361,6 +409,11 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
       BACKEND(OBJECT, forced), ngx_http_recovery_force_fields,
       NO_METRIC },
 
+    { ngx_string("override"), ngx_string("Override"),
+      BACKEND(OBJECT, ordered), ngx_http_recovery_order_fields,
+      FAMILY("override_in_force", GAUGE, overrides,
+             "1 while an operator's force or order is in force.") },
+
     { ngx_string("classes"), ngx_string("Classes"),
       BACKEND(LIST, classes), ngx_http_recovery_class_fields,
       FAMILY("requests_total", COUNTER, requests,
@@ -384,6 +437,52 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
 
     { ngx_string("events"), ngx_string("Events"),
       BACKEND(LIST, events), ngx_http_recovery_event_fields,
+      NO_METRIC },
+
+    END
+};
+
+
+const ngx_http_recovery_field_t  ngx_http_recovery_control_fields[] = {
+
+    { ngx_string("phase"), HIDDEN,
+      BACKEND(WORD, phase), rcv_phase_names,
+      NO_METRIC },
+
+    { ngx_string("health"), HIDDEN,
+      BACKEND(WORD, health), rcv_health_names,
+      NO_METRIC },
+
+    { ngx_string("health_source"), HIDDEN,
+      BACKEND(WORD, health_source), ngx_http_recovery_source_names,
+      NO_METRIC },
+
+    { ngx_string("health_by"), HIDDEN,
+      BACKEND(TEXT, health_by), NULL,
+      NO_METRIC },
+
+    { ngx_string("health_reason"), HIDDEN,
+      BACKEND(TEXT, health_reason), NULL,
+      NO_METRIC },
+
+    { ngx_string("allowed_per_s"), HIDDEN,
+      BACKEND(RATE, allowed_milli), NULL,
+      NO_METRIC },
+
+    { ngx_string("level"), HIDDEN,
+      BACKEND(RATIO, level_ppm), NULL,
+      NO_METRIC },
+
+    { ngx_string("why"), HIDDEN,
+      BACKEND(WORD, why), rcv_why_texts,
+      NO_METRIC },
+
+    { ngx_string("force"), HIDDEN,
+      BACKEND(OBJECT, forced), ngx_http_recovery_force_fields,
+      NO_METRIC },
+
+    { ngx_string("override"), HIDDEN,
+      BACKEND(OBJECT, ordered), ngx_http_recovery_order_fields,
       NO_METRIC },
 
     END
@@ -567,6 +666,32 @@ ngx_http_recovery_samples_mode(const void *view, ngx_uint_t i,
     sample->value = (backend->signal_mode == i);
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_samples_overrides(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    const ngx_http_recovery_view_t  *backend = view;
+
+    switch (i) {
+
+    case 0:
+        ngx_http_recovery_sample_label(sample, "source", "redis");
+        sample->value = backend->forced
+                        && backend->force_source
+                           == NGX_HTTP_RECOVERY_SOURCE_REDIS;
+        return NGX_OK;
+
+    case 1:
+        ngx_http_recovery_sample_label(sample, "source", "local");
+        sample->value = backend->ordered;
+        return NGX_OK;
+
+    default:
+        return NGX_DONE;
+    }
 }
 
 

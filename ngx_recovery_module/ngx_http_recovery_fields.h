@@ -89,8 +89,9 @@ typedef struct {
 /* Rows over ngx_http_recovery_node_view_t; JSON's "backends" follow them. */
 extern const ngx_http_recovery_field_t  ngx_http_recovery_node_fields[];
 
-/* Rows over ngx_http_recovery_view_t. */
+/* Rows over ngx_http_recovery_view_t; of them what an operator ordered. */
 extern const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[];
+extern const ngx_http_recovery_field_t  ngx_http_recovery_control_fields[];
 
 
 static ngx_inline uint64_t

@@ -10,6 +10,9 @@ static const ngx_str_t  ngx_http_recovery_json_backend =
     ngx_string("\n      ");
 
 
+static void ngx_http_recovery_json_backend_fields(
+    ngx_http_recovery_out_t *out, const ngx_http_recovery_field_t *fields,
+    const ngx_http_recovery_view_t *view);
 static void ngx_http_recovery_json_fields(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_field_t *fields, const void *view,
     const ngx_str_t *between);
@@ -42,13 +45,9 @@ ngx_http_recovery_render_json(ngx_http_recovery_out_t *out,
             ngx_http_recovery_out_text(out, ",");
         }
 
-        ngx_http_recovery_out_text(out, "\n    ");
-        ngx_http_recovery_json_text(out, &view[i].name);
-        ngx_http_recovery_out_text(out, ": {");
-        ngx_http_recovery_json_fields(out, ngx_http_recovery_backend_fields,
-                                      &view[i],
-                                      &ngx_http_recovery_json_backend);
-        ngx_http_recovery_out_text(out, "\n    }");
+        ngx_http_recovery_json_backend_fields(out,
+                                              ngx_http_recovery_backend_fields,
+                                              &view[i]);
     }
 
     if (i > 0) {
@@ -56,6 +55,65 @@ ngx_http_recovery_render_json(ngx_http_recovery_out_t *out,
     }
 
     ngx_http_recovery_out_text(out, "}\n}\n");
+}
+
+
+void
+ngx_http_recovery_render_control(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_node_view_t *node, const ngx_str_t *only)
+{
+    ngx_uint_t                       i, n;
+    const ngx_http_recovery_view_t  *view;
+
+    view = node->backends.elts;
+
+    for (i = 0; only->len && i < node->backends.nelts; i++) {
+
+        if (view[i].name.data == only->data) {
+            ngx_http_recovery_out_text(out, "{\n  \"backend\": ");
+            ngx_http_recovery_json_text(out, only);
+            ngx_http_recovery_out_text(out, ",");
+            ngx_http_recovery_json_fields(out,
+                                          ngx_http_recovery_control_fields,
+                                          &view[i],
+                                          &ngx_http_recovery_json_top);
+            ngx_http_recovery_out_text(out, "\n}\n");
+            return;
+        }
+    }
+
+    ngx_http_recovery_out_text(out, "{\n  \"backends\": {");
+
+    for (i = 0, n = 0; i < node->backends.nelts; i++) {
+
+        if (!view[i].forced && !view[i].ordered) {
+            continue;
+        }
+
+        if (n++) {
+            ngx_http_recovery_out_text(out, ",");
+        }
+
+        ngx_http_recovery_json_backend_fields(out,
+                                              ngx_http_recovery_control_fields,
+                                              &view[i]);
+    }
+
+    ngx_http_recovery_out_text(out, "\n  }\n}\n");
+}
+
+
+static void
+ngx_http_recovery_json_backend_fields(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *fields,
+    const ngx_http_recovery_view_t *view)
+{
+    ngx_http_recovery_out_text(out, "\n    ");
+    ngx_http_recovery_json_text(out, &view->name);
+    ngx_http_recovery_out_text(out, ": {");
+    ngx_http_recovery_json_fields(out, fields, view,
+                                  &ngx_http_recovery_json_backend);
+    ngx_http_recovery_out_text(out, "\n    }");
 }
 
 

@@ -137,7 +137,6 @@ ngx_http_recovery_leader_start(ngx_http_recovery_main_conf_t *rmcf,
 
     rmcf->leader = leader;
 
-    ngx_http_recovery_texts_sweep(rmcf->zone);
     ngx_http_recovery_state_wake(rmcf, ngx_cycle->log);
     leader->keeper = ngx_http_recovery_state_keeper(leader);
 
@@ -343,6 +342,7 @@ ngx_http_recovery_housekeep(ngx_http_recovery_leader_t *leader)
     leader->housekept_ms = ngx_current_msec;
 
     ngx_http_recovery_slots_reclaim(rmcf->zone);
+    ngx_http_recovery_texts_sweep(rmcf->zone, leader->texts);
 
     slots = ngx_http_recovery_slots(rmcf->zone);
     backends = rmcf->backends.elts;

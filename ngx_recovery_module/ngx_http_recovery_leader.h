@@ -38,6 +38,7 @@ typedef struct {
     uint64_t                        shed_in_flight;
     uint64_t                        shed_retries;
     rcv_round_t                     round;      /* of the controller */
+    uint32_t                        epoch;      /* that it is of */
     unsigned                        quiet:1;
 } ngx_http_recovery_seen_t;
 
@@ -54,6 +55,7 @@ struct ngx_http_recovery_leader_s {
     ngx_http_recovery_keeper_t     *keeper;     /* of the state file */
     ngx_http_recovery_seen_t       *seen;       /* one a backend */
     ngx_pool_t                     *pool;
+    uint64_t                        texts[NGX_HTTP_RECOVERY_TEXTS];
     unsigned                        texts_full:1;   /* said */
 };
 
@@ -63,6 +65,30 @@ void ngx_http_recovery_leader_schedule(ngx_http_recovery_leader_t *leader);
 
 
 /* _tick.c */
+
+/*
+ * One turn of one backend, with the pen of its record: what is to be decided
+ * on, then the decision.  The leader's ticks and the orders of an operator
+ * are turns.
+ */
+
+typedef struct {
+    ngx_http_recovery_backend_t    *backend;
+    uint64_t                        now_ms;
+    uint64_t                        version;    /* of the state */
+    ngx_http_recovery_by_t          by;
+    rcv_state_t                     state;
+    rcv_source_t                    source;
+    rcv_round_t                     round;
+    rcv_window_t                    window;     /* empty: no time passes */
+    rcv_tick_t                      tick;
+} ngx_http_recovery_turn_t;
+
+void ngx_http_recovery_turn_begin(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_http_recovery_backend_t *backend, ngx_http_recovery_turn_t *turn);
+
+/* NGX_DECLINED: another process has written, nothing came of it. */
+ngx_int_t ngx_http_recovery_turn_end(ngx_http_recovery_turn_t *turn);
 
 /*
  * One backend's tick.  A signal given is one that has just been read; it

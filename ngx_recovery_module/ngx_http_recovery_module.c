@@ -117,6 +117,13 @@ static ngx_command_t  ngx_http_recovery_commands[] = {
       0,
       NULL },
 
+    { ngx_string("recovery_control"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_recovery_set_control,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 

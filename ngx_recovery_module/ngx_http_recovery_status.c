@@ -7,24 +7,12 @@
 #include "ngx_http_recovery_status.h"
 
 
-typedef struct {
-    void               (*render)(ngx_http_recovery_out_t *out,
-                                 const ngx_http_recovery_node_view_t *node);
-    const char          *type;
-    const ngx_str_t     *policy;        /* NULL: nothing to restrict */
-} ngx_http_recovery_format_t;
-
-
 static ngx_int_t ngx_http_recovery_status(ngx_http_request_t *r,
     const ngx_http_recovery_format_t *format);
-static ngx_int_t ngx_http_recovery_status_send(ngx_http_request_t *r,
-    const ngx_http_recovery_format_t *format, ngx_http_recovery_out_t *out);
 static ngx_int_t ngx_http_recovery_status_refuse(ngx_http_request_t *r);
-static ngx_int_t ngx_http_recovery_status_header(ngx_http_request_t *r,
-    const char *key, const char *value);
 
 
-static const ngx_http_recovery_format_t  ngx_http_recovery_format_json = {
+const ngx_http_recovery_format_t  ngx_http_recovery_format_json = {
     ngx_http_recovery_render_json,
     "application/json; charset=utf-8",
     NULL
@@ -105,12 +93,12 @@ ngx_http_recovery_status(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_recovery_status_send(r, format, &out);
+    return ngx_http_recovery_status_send(r, NGX_HTTP_OK, format, &out);
 }
 
 
-static ngx_int_t
-ngx_http_recovery_status_send(ngx_http_request_t *r,
+ngx_int_t
+ngx_http_recovery_status_send(ngx_http_request_t *r, ngx_uint_t status,
     const ngx_http_recovery_format_t *format, ngx_http_recovery_out_t *out)
 {
     ngx_int_t  rc;
@@ -136,7 +124,7 @@ ngx_http_recovery_status_send(ngx_http_request_t *r,
                                       - format->type;
     r->headers_out.content_type_lowcase = NULL;
 
-    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.status = status;
     r->headers_out.content_length_n = ngx_http_recovery_out_size(out);
 
     rc = ngx_http_send_header(r);
@@ -163,7 +151,7 @@ ngx_http_recovery_status_refuse(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_recovery_status_header(ngx_http_request_t *r, const char *key,
     const char *value)
 {

@@ -6,11 +6,12 @@
 #include "ngx_http_recovery_texts.h"
 
 
-/* The word of an entry: version << 32 | forced | record + 1. */
+/* The word of an entry: version << 32 | forced | order | record + 1. */
 
 #define NGX_HTTP_RECOVERY_TEXTS_VERSION  (1ull << 32)
 #define NGX_HTTP_RECOVERY_TEXTS_FORCED   0x80000000ull
 #define NGX_HTTP_RECOVERY_TEXTS_OWNER    0x7fffffffull
+#define NGX_HTTP_RECOVERY_TEXTS_ORDER    0x40000000ull
 #define NGX_HTTP_RECOVERY_TEXTS_FREE     0
 #define NGX_HTTP_RECOVERY_TEXTS_WRITTEN  NGX_HTTP_RECOVERY_TEXTS_OWNER
 
@@ -19,6 +20,14 @@ static ngx_http_recovery_text_t *ngx_http_recovery_texts_find(
     ngx_http_recovery_zone_t *zone, uint64_t owner);
 static ngx_http_recovery_text_t *ngx_http_recovery_texts_take(
     ngx_http_recovery_zone_t *zone, ngx_uint_t forced);
+static ngx_int_t ngx_http_recovery_texts_write(
+    ngx_http_recovery_text_t *text, uint64_t owner,
+    const ngx_http_recovery_texts_t *texts);
+static ngx_int_t ngx_http_recovery_texts_copy(ngx_http_recovery_text_t *text,
+    uint64_t owner, ngx_http_recovery_texts_t *texts);
+static ngx_uint_t ngx_http_recovery_texts_left(
+    ngx_http_recovery_zone_t *zone, ngx_uint_t i, uint64_t word);
+static void ngx_http_recovery_texts_release(ngx_http_recovery_text_t *text);
 static uint64_t ngx_http_recovery_texts_mark(ngx_http_recovery_text_t *text,
     uint64_t word, uint64_t owner);
 
@@ -54,7 +63,7 @@ ngx_http_recovery_texts_set(ngx_http_recovery_zone_t *zone,
     ngx_uint_t record, ngx_uint_t forced,
     const ngx_http_recovery_texts_t *texts)
 {
-    uint64_t                   word, owner;
+    uint64_t                   owner;
     ngx_http_recovery_text_t  *text;
 
     if (texts->by[0] == '\0' && texts->reason[0] == '\0') {
@@ -78,6 +87,51 @@ ngx_http_recovery_texts_set(ngx_http_recovery_zone_t *zone,
         text = ngx_http_recovery_texts_take(zone, forced);
     }
 
+    return ngx_http_recovery_texts_write(text, owner, texts);
+}
+
+
+uint8_t
+ngx_http_recovery_texts_put(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record, const ngx_http_recovery_texts_t *texts)
+{
+    uint64_t                   owner;
+    ngx_uint_t                 tries;
+    ngx_http_recovery_text_t  *text;
+
+    if (texts->by[0] == '\0' && texts->reason[0] == '\0') {
+        return 0;
+    }
+
+    owner = (uint64_t) (record + 1) | NGX_HTTP_RECOVERY_TEXTS_ORDER
+            | NGX_HTTP_RECOVERY_TEXTS_FORCED;
+
+    /* another process may take the same one */
+
+    for (tries = 0; tries < NGX_HTTP_RECOVERY_TEXTS; tries++) {
+        text = ngx_http_recovery_texts_take(zone, 1);
+
+        if (text == NULL) {
+            break;
+        }
+
+        if (ngx_http_recovery_texts_write(text, owner, texts) == NGX_OK) {
+            return (uint8_t) (text - ngx_http_recovery_text(zone, 0) + 1);
+        }
+    }
+
+    return 0;
+}
+
+
+/* NGX_DECLINED: no entry, or another process has taken it. */
+
+static ngx_int_t
+ngx_http_recovery_texts_write(ngx_http_recovery_text_t *text, uint64_t owner,
+    const ngx_http_recovery_texts_t *texts)
+{
+    uint64_t  word;
+
     if (text == NULL) {
         return NGX_DECLINED;
     }
@@ -91,9 +145,8 @@ ngx_http_recovery_texts_set(ngx_http_recovery_zone_t *zone,
     __atomic_thread_fence(__ATOMIC_RELEASE);
     text->texts = *texts;
 
-    (void) ngx_http_recovery_texts_mark(text, word, owner);
-
-    return NGX_OK;
+    return ngx_http_recovery_texts_mark(text, word, owner) ? NGX_OK
+                                                           : NGX_DECLINED;
 }
 
 
@@ -101,22 +154,13 @@ void
 ngx_http_recovery_texts_get(ngx_http_recovery_zone_t *zone,
     ngx_uint_t record, ngx_http_recovery_texts_t *texts)
 {
-    uint64_t                   word;
-    ngx_uint_t                 i;
-    ngx_http_recovery_text_t  *text;
+    ngx_uint_t  i;
 
     for (i = 0; i < zone->texts; i++) {
-        text = ngx_http_recovery_text(zone, i);
-        word = rcv_load_acquire(&text->word);
-
-        if (ngx_http_recovery_texts_owner(word) != record + 1) {
-            continue;
-        }
-
-        *texts = text->texts;
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-        if (rcv_load(&text->word) == word) {
+        if (ngx_http_recovery_texts_copy(ngx_http_recovery_text(zone, i),
+                                         record + 1, texts)
+            == NGX_OK)
+        {
             return;
         }
     }
@@ -126,35 +170,125 @@ ngx_http_recovery_texts_get(ngx_http_recovery_zone_t *zone,
 
 
 void
+ngx_http_recovery_texts_at(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record, ngx_uint_t number, ngx_http_recovery_texts_t *texts)
+{
+    if (number == 0 || number > zone->texts
+        || ngx_http_recovery_texts_copy(
+                               ngx_http_recovery_text(zone, number - 1),
+                               (record + 1) | NGX_HTTP_RECOVERY_TEXTS_ORDER,
+                               texts)
+           != NGX_OK)
+    {
+        ngx_memzero(texts, sizeof(ngx_http_recovery_texts_t));
+    }
+}
+
+
+/* The texts of one writing, if they are the owner's. */
+
+static ngx_int_t
+ngx_http_recovery_texts_copy(ngx_http_recovery_text_t *text, uint64_t owner,
+    ngx_http_recovery_texts_t *texts)
+{
+    uint64_t  word;
+
+    word = rcv_load_acquire(&text->word);
+
+    if (ngx_http_recovery_texts_owner(word) != owner) {
+        return NGX_DECLINED;
+    }
+
+    *texts = text->texts;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+    return rcv_load(&text->word) == word ? NGX_OK : NGX_DECLINED;
+}
+
+
+void
 ngx_http_recovery_texts_drop(ngx_http_recovery_zone_t *zone,
     ngx_uint_t record)
 {
+    uint64_t                   owner;
+    ngx_uint_t                 i;
     ngx_http_recovery_text_t  *text;
 
-    text = ngx_http_recovery_texts_find(zone, record + 1);
+    for (i = 0; i < zone->texts; i++) {
+        text = ngx_http_recovery_text(zone, i);
+        owner = ngx_http_recovery_texts_owner(rcv_load(&text->word));
 
-    if (text != NULL) {
-        (void) ngx_http_recovery_texts_mark(text, rcv_load(&text->word),
-                                            NGX_HTTP_RECOVERY_TEXTS_FREE);
+        if (owner == record + 1
+            || owner == ((record + 1) | NGX_HTTP_RECOVERY_TEXTS_ORDER))
+        {
+            ngx_http_recovery_texts_release(text);
+        }
     }
 }
 
 
 void
-ngx_http_recovery_texts_sweep(ngx_http_recovery_zone_t *zone)
+ngx_http_recovery_texts_sweep(ngx_http_recovery_zone_t *zone, uint64_t *seen)
 {
+    uint64_t                   word;
+    ngx_uint_t                 i;
     ngx_http_recovery_text_t  *text;
 
-    for ( ;; ) {
-        text = ngx_http_recovery_texts_find(zone,
-                                            NGX_HTTP_RECOVERY_TEXTS_WRITTEN);
-        if (text == NULL) {
-            return;
-        }
+    for (i = 0; i < zone->texts; i++) {
+        text = ngx_http_recovery_text(zone, i);
+        word = rcv_load(&text->word);
 
-        (void) ngx_http_recovery_texts_mark(text, rcv_load(&text->word),
-                                            NGX_HTTP_RECOVERY_TEXTS_FREE);
+        if (!ngx_http_recovery_texts_left(zone, i, word)) {
+            seen[i] = 0;
+
+        } else if (seen[i] != word) {
+            seen[i] = word;
+
+        } else {
+            ngx_http_recovery_texts_release(text);
+        }
     }
+}
+
+
+/* Is it half written, or an order's that its state does not refer to? */
+
+static ngx_uint_t
+ngx_http_recovery_texts_left(ngx_http_recovery_zone_t *zone, ngx_uint_t i,
+    uint64_t word)
+{
+    uint64_t     owner, record;
+    rcv_state_t  state;
+
+    owner = ngx_http_recovery_texts_owner(word);
+
+    if (owner == NGX_HTTP_RECOVERY_TEXTS_WRITTEN) {
+        return 1;
+    }
+
+    if (!(owner & NGX_HTTP_RECOVERY_TEXTS_ORDER)) {
+        return 0;
+    }
+
+    record = owner - NGX_HTTP_RECOVERY_TEXTS_ORDER - 1;
+
+    if (record >= zone->records) {
+        return 1;
+    }
+
+    (void) ngx_http_recovery_state_read(ngx_http_recovery_record(zone, record),
+                                        &state);
+
+    return state.override.force_text != i + 1
+           && state.override.health_text != i + 1;
+}
+
+
+static void
+ngx_http_recovery_texts_release(ngx_http_recovery_text_t *text)
+{
+    (void) ngx_http_recovery_texts_mark(text, rcv_load(&text->word),
+                                        NGX_HTTP_RECOVERY_TEXTS_FREE);
 }
 
 

@@ -7,8 +7,9 @@
  * An entry is found by the number of its backend's record.  Its word tells
  * whose it is, whether a force stands behind it, and a version: a reader that
  * finds the word unchanged behind its copy has both texts of one writing.
- * Only the leader writes.  One that dies in the middle leaves an entry that is
- * nobody's and is swept up by the next.
+ * The leader writes those that the source has.  Those of an order are written
+ * by the worker that it came to, and count once the state refers to them.
+ * What a process leaves that dies in between is swept up by the leader.
  */
 
 #ifndef _NGX_HTTP_RECOVERY_TEXTS_H_INCLUDED_
@@ -22,15 +23,16 @@
 ngx_uint_t ngx_http_recovery_texts_count(size_t size);
 
 /*
- * Leader: the texts of a record from now on; both empty: none.  NGX_DECLINED
- * when all entries are taken.  A forced one may take the entry of one that is
- * not: who shut a backend is worth more than who called it healthy.
+ * Leader: the texts that the source has of a record from now on; both empty:
+ * none.  NGX_DECLINED when all entries are taken.  A forced one may take the
+ * entry of one that is not: who shut a backend is worth more than who called
+ * it healthy.
  */
 ngx_int_t ngx_http_recovery_texts_set(ngx_http_recovery_zone_t *zone,
     ngx_uint_t record, ngx_uint_t forced,
     const ngx_http_recovery_texts_t *texts);
 
-/* Any process.  Empty when there are none. */
+/* Of the source.  Any process.  Empty when there are none. */
 void ngx_http_recovery_texts_get(ngx_http_recovery_zone_t *zone,
     ngx_uint_t record, ngx_http_recovery_texts_t *texts);
 
@@ -38,8 +40,24 @@ void ngx_http_recovery_texts_get(ngx_http_recovery_zone_t *zone,
 void ngx_http_recovery_texts_drop(ngx_http_recovery_zone_t *zone,
     ngx_uint_t record);
 
-/* A new leader: frees what its predecessor has not finished writing. */
-void ngx_http_recovery_texts_sweep(ngx_http_recovery_zone_t *zone);
+/*
+ * The texts of an order, which the state of the record will refer to by the
+ * number returned.  Any process; 0: they are empty, or there is no room.
+ */
+uint8_t ngx_http_recovery_texts_put(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record, const ngx_http_recovery_texts_t *texts);
+
+/* What is there by that number.  Empty when it is not the record's. */
+void ngx_http_recovery_texts_at(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record, ngx_uint_t number, ngx_http_recovery_texts_t *texts);
+
+/*
+ * Leader, once a second: frees what nobody refers to any more, or has not
+ * finished writing, if that was so already the last time.  seen has
+ * NGX_HTTP_RECOVERY_TEXTS words for it.
+ */
+void ngx_http_recovery_texts_sweep(ngx_http_recovery_zone_t *zone,
+    uint64_t *seen);
 
 
 #endif /* _NGX_HTTP_RECOVERY_TEXTS_H_INCLUDED_ */

@@ -20,7 +20,7 @@ static uint64_t ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen);
 static uint32_t ngx_http_recovery_delta32(uint32_t *counter, uint32_t *seen);
 static uint32_t ngx_http_recovery_draw(ngx_http_recovery_leader_t *leader);
 static void ngx_http_recovery_changes(ngx_http_recovery_backend_t *backend,
-    const rcv_tick_t *tick, ngx_http_recovery_by_t by);
+    const rcv_tick_t *tick, ngx_http_recovery_by_t by, rcv_force_t force);
 static uint64_t ngx_http_recovery_shed_total(
     ngx_http_recovery_backend_t *backend, ngx_uint_t reason);
 
@@ -55,7 +55,7 @@ static void
 ngx_http_recovery_classes_check(ngx_http_recovery_zone_t *zone,
     ngx_http_recovery_backend_t *backend)
 {
-    uint64_t                    hash;
+    uint32_t                    hash;
     ngx_uint_t                  i, j;
     ngx_http_recovery_class_t  *class;
 
@@ -84,12 +84,8 @@ void
 ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
     ngx_uint_t i, const rcv_signal_t *signal)
 {
-    uint64_t                      now, version;
-    rcv_tick_t                    tick;
-    rcv_state_t                   state;
-    rcv_source_t                  source;
-    rcv_window_t                  window;
     ngx_http_recovery_seen_t     *seen;
+    ngx_http_recovery_turn_t      turn;
     ngx_http_recovery_backend_t  *backend;
 
     /*
@@ -106,51 +102,103 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
 
     backend = ngx_http_recovery_led_backend(leader, i);
     seen = &leader->seen[i];
-    now = ngx_current_msec;
 
-    version = ngx_http_recovery_state_read(backend->record, &state);
+    /* an order is being carried out: the next tick is soon */
 
-    if (signal != NULL) {
-        state.signal = *signal;
-    }
-
-    ngx_http_recovery_source_age(leader->main, &source, now);
-
-    if (signal != NULL && !source.heard) {
-        /* this is the first answer, not yet all of it */
-        source.heard = 1;
-        source.age_ms = 0;
-    }
-
-    ngx_http_recovery_aggregate(backend, seen, &window, now);
-    window.random = ngx_http_recovery_draw(leader);
-
-    rcv_tick(&state, &seen->round, backend->policy->core, &backend->limits,
-             &source, &window, now, &tick);
-
-    if (ngx_http_recovery_state_write(backend->record, version, &state)
-        != NGX_OK)
-    {
+    if (ngx_http_recovery_pen_take(backend->record) != NGX_OK) {
+        seen->quiet = 0;
         return;
     }
 
-    ngx_http_recovery_allowance_publish(backend->record, &tick, now);
-    ngx_http_recovery_changes(backend, &tick,
-                              signal != NULL ? NGX_HTTP_RECOVERY_BY_REDIS
-                                             : NGX_HTTP_RECOVERY_BY_SELF);
+    ngx_http_recovery_turn_begin(leader->main, backend, &turn);
 
-    seen->quiet = tick.quiet;
+    if (signal != NULL) {
+        turn.state.signal = *signal;
+        turn.by = NGX_HTTP_RECOVERY_BY_REDIS;
+    }
+
+    if (signal != NULL && !turn.source.heard) {
+        /* this is the first answer, not yet all of it */
+        turn.source.heard = 1;
+        turn.source.age_ms = 0;
+    }
+
+    if (turn.state.epoch != seen->epoch) {
+        /* an order has led to another phase */
+        ngx_memzero(&seen->round, sizeof(rcv_round_t));
+    }
+
+    turn.round = seen->round;
+    ngx_http_recovery_aggregate(backend, seen, &turn.window, turn.now_ms);
+    turn.window.random = ngx_http_recovery_draw(leader);
+
+    if (ngx_http_recovery_turn_end(&turn) == NGX_OK) {
+        seen->round = turn.round;
+        seen->epoch = turn.state.epoch;
+        seen->quiet = turn.tick.quiet;
+    }
+
+    ngx_http_recovery_pen_give(backend->record);
+
+    if (turn.tick.refused) {
+        rcv_add(&leader->main->zone->redis_bad_values, 1);
+    }
 
     if (leader->keeper != NULL) {
-        ngx_http_recovery_state_note(leader->keeper, i, &state);
+        ngx_http_recovery_state_note(leader->keeper, i, &turn.state);
     }
 
     ngx_log_debug6(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
                    "recovery tick \"%V\": %s, offered %uL, passed %uL, "
                    "results %uL, rate %uL",
-                   &backend->name, rcv_phase_names[state.phase],
-                   rcv_window_offered(&window), rcv_window_passed(&window),
-                   rcv_window_results(&window), tick.allowance.rate_milli);
+                   &backend->name, rcv_phase_names[turn.state.phase],
+                   rcv_window_offered(&turn.window),
+                   rcv_window_passed(&turn.window),
+                   rcv_window_results(&turn.window),
+                   turn.tick.allowance.rate_milli);
+}
+
+
+void
+ngx_http_recovery_turn_begin(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_http_recovery_backend_t *backend, ngx_http_recovery_turn_t *turn)
+{
+    ngx_memzero(turn, sizeof(ngx_http_recovery_turn_t));
+
+    turn->backend = backend;
+    turn->now_ms = ngx_current_msec;
+    turn->by = NGX_HTTP_RECOVERY_BY_SELF;
+    turn->window.in_flight = rcv_load(&backend->record->gate.in_flight);
+
+    turn->version = ngx_http_recovery_state_read(backend->record,
+                                                 &turn->state);
+
+    ngx_http_recovery_source_age(rmcf, &turn->source, turn->now_ms);
+}
+
+
+ngx_int_t
+ngx_http_recovery_turn_end(ngx_http_recovery_turn_t *turn)
+{
+    ngx_http_recovery_record_t  *record;
+
+    record = turn->backend->record;
+
+    rcv_tick(&turn->state, &turn->round, turn->backend->policy->core,
+             &turn->backend->limits, &turn->source, &turn->window,
+             turn->now_ms, &turn->tick);
+
+    if (ngx_http_recovery_state_write(record, turn->version, &turn->state)
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_recovery_allowance_publish(record, &turn->tick, turn->now_ms);
+    ngx_http_recovery_changes(turn->backend, &turn->tick, turn->by,
+                              (rcv_force_t) turn->state.force);
+
+    return NGX_OK;
 }
 
 
@@ -321,7 +369,7 @@ ngx_http_recovery_draw(ngx_http_recovery_leader_t *leader)
 
 static void
 ngx_http_recovery_changes(ngx_http_recovery_backend_t *backend,
-    const rcv_tick_t *tick, ngx_http_recovery_by_t by)
+    const rcv_tick_t *tick, ngx_http_recovery_by_t by, rcv_force_t force)
 {
     ngx_uint_t           i;
     const rcv_change_t  *change;
@@ -329,7 +377,7 @@ ngx_http_recovery_changes(ngx_http_recovery_backend_t *backend,
     for (i = 0; i < tick->nchanges; i++) {
         change = &tick->changes[i];
 
-        ngx_http_recovery_event_add(backend->record, change, by);
+        ngx_http_recovery_event_add(backend->record, change, by, force);
 
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "recovery: backend \"%V\" %s -> %s: %s",

@@ -28,9 +28,13 @@ static void ngx_http_recovery_view_limits(
 static uint64_t ngx_http_recovery_view_level(rcv_state_t *state,
     ngx_http_recovery_view_t *view);
 static ngx_int_t ngx_http_recovery_view_texts(ngx_http_recovery_zone_t *zone,
-    ngx_uint_t record, ngx_pool_t *pool, ngx_http_recovery_view_t *view);
+    ngx_uint_t record, rcv_state_t *state, ngx_pool_t *pool,
+    ngx_http_recovery_view_t *view);
 static void ngx_http_recovery_view_force(rcv_state_t *state,
     ngx_http_recovery_view_t *view);
+static void ngx_http_recovery_view_order(rcv_state_t *state,
+    const rcv_policy_t *policy, ngx_http_recovery_view_t *view);
+static uint64_t ngx_http_recovery_view_left(uint32_t until_ds);
 static void ngx_http_recovery_view_results(ngx_http_recovery_record_t *record,
     ngx_http_recovery_view_t *view);
 static ngx_int_t ngx_http_recovery_view_classes(
@@ -47,7 +51,7 @@ static size_t ngx_http_recovery_view_utf8(const u_char *p, const u_char *end);
 const char *const
     ngx_http_recovery_source_names[NGX_HTTP_RECOVERY_SOURCES] =
 {
-    "initial", "redis"
+    "initial", "redis", "local"
 };
 
 
@@ -57,7 +61,7 @@ const char *const  ngx_http_recovery_mode_names[NGX_HTTP_RECOVERY_MODES] = {
 
 
 const char *const  ngx_http_recovery_by_names[NGX_HTTP_RECOVERY_BYS] = {
-    "self", "redis"
+    "self", "redis", "local"
 };
 
 
@@ -263,7 +267,7 @@ ngx_http_recovery_view_backend(ngx_http_recovery_zone_t *zone,
 
     ngx_http_recovery_view_force(&state, view);
 
-    if (ngx_http_recovery_view_texts(zone, backend->index, pool, view)
+    if (ngx_http_recovery_view_texts(zone, backend->index, &state, pool, view)
         != NGX_OK
         || ngx_http_recovery_view_classes(backend, pool, view, zone->classes)
            != NGX_OK
@@ -271,6 +275,8 @@ ngx_http_recovery_view_backend(ngx_http_recovery_zone_t *zone,
     {
         return NGX_ERROR;
     }
+
+    ngx_http_recovery_view_order(&state, backend->policy->core, view);
 
     return NGX_OK;
 }
@@ -294,8 +300,13 @@ ngx_http_recovery_view_signal(ngx_http_recovery_backend_t *backend,
     view->health_source = (state->signal.health == RCV_HEALTH_NONE)
                           ? NGX_HTTP_RECOVERY_SOURCE_INITIAL
                           : NGX_HTTP_RECOVERY_SOURCE_REDIS;
-
     view->health_age_ms = node->redis_age_ms;
+
+    if (state->health_from == RCV_FROM_ORDER) {
+        view->health_source = NGX_HTTP_RECOVERY_SOURCE_LOCAL;
+        view->health_age_ms = NGX_HTTP_RECOVERY_UNKNOWN;
+    }
+
     view->signal_lost = (state->lost != 0);
     view->signal_mode = ngx_http_recovery_view_mode(backend, state, node);
 }
@@ -406,23 +417,49 @@ ngx_http_recovery_view_level(rcv_state_t *state,
 }
 
 
+/*
+ * The source's texts go with all that it says, those of an order with what
+ * was ordered.
+ */
+
 static ngx_int_t
 ngx_http_recovery_view_texts(ngx_http_recovery_zone_t *zone,
-    ngx_uint_t record, ngx_pool_t *pool, ngx_http_recovery_view_t *view)
+    ngx_uint_t record, rcv_state_t *state, ngx_pool_t *pool,
+    ngx_http_recovery_view_t *view)
 {
-    ngx_http_recovery_texts_t  texts;
+    ngx_http_recovery_texts_t  source, force, health;
 
-    ngx_http_recovery_texts_get(zone, record, &texts);
+    ngx_http_recovery_texts_get(zone, record, &source);
+    force = source;
+    health = source;
 
-    if (ngx_http_recovery_view_text(pool, texts.by, sizeof(texts.by),
-                                    &view->by)
-        != NGX_OK)
+    if (state->force_from == RCV_FROM_ORDER) {
+        ngx_http_recovery_texts_at(zone, record, state->override.force_text,
+                                   &force);
+    }
+
+    if (state->health_from == RCV_FROM_ORDER) {
+        ngx_http_recovery_texts_at(zone, record, state->override.health_text,
+                                   &health);
+    }
+
+    if (ngx_http_recovery_view_text(pool, force.by, sizeof(force.by),
+                                    &view->force_by)
+        != NGX_OK
+        || ngx_http_recovery_view_text(pool, force.reason,
+                                       sizeof(force.reason),
+                                       &view->force_reason)
+           != NGX_OK
+        || ngx_http_recovery_view_text(pool, health.by, sizeof(health.by),
+                                       &view->health_by)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_recovery_view_text(pool, texts.reason,
-                                       sizeof(texts.reason), &view->reason);
+    return ngx_http_recovery_view_text(pool, health.reason,
+                                       sizeof(health.reason),
+                                       &view->health_reason);
 }
 
 
@@ -439,14 +476,84 @@ ngx_http_recovery_view_force(rcv_state_t *state,
         return;
     }
 
-    until_ms = state->signal.force_until_ms;
-
     view->force = state->force;
     view->force_ppm = (state->force == RCV_FORCE_LEVEL)
                       ? state->forced_ppm : NGX_HTTP_RECOVERY_UNKNOWN;
-    view->force_left_s = until_ms
-                         ? (rcv_since(until_ms, ngx_current_msec) + 999) / 1000
-                         : NGX_HTTP_RECOVERY_UNKNOWN;
+    view->force_source = NGX_HTTP_RECOVERY_SOURCE_REDIS;
+
+    until_ms = state->signal.force_until_ms;
+    view->force_left_s = NGX_HTTP_RECOVERY_UNKNOWN;
+
+    if (state->force_from == RCV_FROM_ORDER) {
+        view->force_source = NGX_HTTP_RECOVERY_SOURCE_LOCAL;
+        view->force_left_s =
+            ngx_http_recovery_view_left(state->override.force_until_ds);
+
+    } else if (until_ms) {
+        view->force_left_s = (rcv_since(until_ms, ngx_current_msec) + 999)
+                             / 1000;
+    }
+}
+
+
+static void
+ngx_http_recovery_view_order(rcv_state_t *state, const rcv_policy_t *policy,
+    ngx_http_recovery_view_t *view)
+{
+    const char      *name;
+    rcv_override_t  *override;
+
+    override = &state->override;
+
+    /* as the next tick will see it */
+
+    rcv_override_expire(override, ngx_current_msec);
+
+    view->ordered = rcv_override_any(override);
+    view->order_force = NGX_HTTP_RECOVERY_UNKNOWN;
+    view->order_force_ppm = NGX_HTTP_RECOVERY_UNKNOWN;
+    view->order_force_left_s = NGX_HTTP_RECOVERY_UNKNOWN;
+    view->order_health = NGX_HTTP_RECOVERY_UNKNOWN;
+    view->order_health_ppm = NGX_HTTP_RECOVERY_UNKNOWN;
+    view->order_health_left_s = NGX_HTTP_RECOVERY_UNKNOWN;
+    view->order_class_left_s = NGX_HTTP_RECOVERY_UNKNOWN;
+
+    if (override->force != RCV_FORCE_NONE
+        || (override->flags & RCV_OVERRIDE_RESUME))
+    {
+        view->order_force = ngx_http_recovery_view_word(override->force,
+                                                        RCV_FORCES);
+        view->order_force_left_s =
+            ngx_http_recovery_view_left(override->force_until_ds);
+    }
+
+    if (override->force == RCV_FORCE_LEVEL) {
+        view->order_force_ppm = override->force_ppm;
+    }
+
+    if (override->health != RCV_HEALTH_NONE) {
+        view->order_health = ngx_http_recovery_view_word(override->health,
+                                                         RCV_HEALTHS);
+        view->order_health_ppm = (uint64_t) override->health_milli * 1000;
+        view->order_health_left_s =
+            ngx_http_recovery_view_left(override->health_until_ds);
+    }
+
+    if (override->classes != 0) {
+        name = policy->classes[ngx_min(override->classes,
+                                       policy->nclasses) - 1].name;
+        view->order_class.data = (u_char *) name;
+        view->order_class.len = ngx_strlen(name);
+        view->order_class_left_s =
+            ngx_http_recovery_view_left(override->class_until_ds);
+    }
+}
+
+
+static uint64_t
+ngx_http_recovery_view_left(uint32_t until_ds)
+{
+    return (rcv_override_left_ms(until_ds, ngx_current_msec) + 999) / 1000;
 }
 
 
@@ -541,7 +648,7 @@ static ngx_int_t
 ngx_http_recovery_view_events(ngx_http_recovery_record_t *record,
     ngx_pool_t *pool, ngx_http_recovery_view_t *view)
 {
-    uint64_t                         i, last, count;
+    uint32_t                         i, last, count;
     ngx_http_recovery_event_t        event;
     ngx_http_recovery_event_view_t  *shown;
 
@@ -555,7 +662,7 @@ ngx_http_recovery_view_events(ngx_http_recovery_record_t *record,
         return NGX_ERROR;
     }
 
-    for (i = last - count; i < last; i++) {
+    for (i = last - count; i != last; i++) {
         event = ngx_http_recovery_event_at(record, i);
 
         if (event.unix_ms == 0) {
@@ -573,6 +680,7 @@ ngx_http_recovery_view_events(ngx_http_recovery_record_t *record,
         shown->why = ngx_http_recovery_view_word(event.why, RCV_WHYS);
         shown->by = ngx_http_recovery_view_word(event.by,
                                                 NGX_HTTP_RECOVERY_BYS);
+        shown->force = ngx_http_recovery_view_word(event.force, RCV_FORCES);
     }
 
     return NGX_OK;

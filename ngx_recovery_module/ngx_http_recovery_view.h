@@ -25,6 +25,7 @@
 typedef enum {
     NGX_HTTP_RECOVERY_SOURCE_INITIAL = 0,
     NGX_HTTP_RECOVERY_SOURCE_REDIS,
+    NGX_HTTP_RECOVERY_SOURCE_LOCAL,
     NGX_HTTP_RECOVERY_SOURCES
 } ngx_http_recovery_source_t;
 
@@ -58,6 +59,7 @@ typedef struct {
     uint64_t             to;
     uint64_t             why;               /* rcv_why_t */
     uint64_t             by;                /* ngx_http_recovery_by_t */
+    uint64_t             force;             /* rcv_force_t */
 } ngx_http_recovery_event_view_t;
 
 
@@ -92,9 +94,22 @@ typedef struct {
     uint64_t             force;             /* rcv_force_t */
     uint64_t             force_ppm;
     uint64_t             force_left_s;
+    uint64_t             force_source;      /* ..._source_t */
+    ngx_str_t            force_by;
+    ngx_str_t            force_reason;
 
-    ngx_str_t            by;                /* whose word the source has */
-    ngx_str_t            reason;
+    uint64_t             ordered;           /* 0: what follows is void */
+    uint64_t             order_force;       /* rcv_force_t */
+    uint64_t             order_force_ppm;
+    uint64_t             order_force_left_s;
+    uint64_t             order_health;      /* rcv_health_t */
+    uint64_t             order_health_ppm;
+    uint64_t             order_health_left_s;
+    ngx_str_t            order_class;
+    uint64_t             order_class_left_s;
+
+    ngx_str_t            health_by;         /* on whose word */
+    ngx_str_t            health_reason;
 
     uint64_t             results[RCV_RESULTS];
     uint64_t             latency[RCV_LATENCY_BUCKETS];  /* cumulative */

@@ -3,8 +3,8 @@
  * Shared memory: made, inherited, and bound to the configuration.  The
  * contract is at the top of the header.
  *
- * Everything here but the accessors runs in the master, while it reads a
- * configuration that may yet be thrown away.
+ * Everything here runs in the master, while it reads a configuration that may
+ * yet be thrown away.
  */
 
 #include "ngx_http_recovery_state.h"
@@ -39,9 +39,14 @@ static ngx_http_recovery_zone_t *ngx_http_recovery_zone_previous(
     ngx_shm_zone_t *shm_zone);
 static void ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
     ngx_http_recovery_zone_t *old, ngx_http_recovery_main_conf_t *rmcf);
-static void ngx_http_recovery_record_import(
-    ngx_http_recovery_record_t *to, ngx_http_recovery_record_t *from,
-    ngx_uint_t classes);
+static void ngx_http_recovery_record_import(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t n, ngx_http_recovery_zone_t *old, ngx_uint_t i);
+static void ngx_http_recovery_texts_import(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t n, ngx_http_recovery_zone_t *old, ngx_uint_t i,
+    rcv_override_t *override);
+static uint8_t ngx_http_recovery_text_import(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t n, ngx_http_recovery_zone_t *old, ngx_uint_t i,
+    ngx_uint_t number);
 static ngx_uint_t ngx_http_recovery_record_named(
     ngx_http_recovery_record_t *record, ngx_http_recovery_main_conf_t *rmcf);
 static ngx_int_t ngx_http_recovery_zone_check(ngx_shm_zone_t *shm_zone,
@@ -284,7 +289,6 @@ ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
     ngx_http_recovery_zone_t *old, ngx_http_recovery_main_conf_t *rmcf)
 {
     ngx_uint_t                   i, n, named;
-    ngx_http_recovery_texts_t    texts;
     ngx_http_recovery_record_t  *from;
 
     n = 0;
@@ -299,13 +303,7 @@ ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
             if (from->generation != 0
                 && ngx_http_recovery_record_named(from, rmcf) == named)
             {
-                ngx_http_recovery_texts_get(old, i, &texts);
-                (void) ngx_http_recovery_texts_set(zone, n, 1, &texts);
-
-                ngx_http_recovery_record_import(
-                                      ngx_http_recovery_record(zone, n++),
-                                      from,
-                                      ngx_min(zone->classes, old->classes));
+                ngx_http_recovery_record_import(zone, n++, old, i);
             }
         }
     }
@@ -326,21 +324,59 @@ ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
 
 
 static void
-ngx_http_recovery_record_import(ngx_http_recovery_record_t *to,
-    ngx_http_recovery_record_t *from, ngx_uint_t classes)
+ngx_http_recovery_record_import(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t n, ngx_http_recovery_zone_t *old, ngx_uint_t i)
 {
-    rcv_state_t  state;
+    rcv_state_t                  state;
+    ngx_http_recovery_record_t  *to, *from;
+
+    to = ngx_http_recovery_record(zone, n);
+    from = ngx_http_recovery_record(old, i);
 
     ngx_memcpy(to, from, sizeof(ngx_http_recovery_record_t));
     ngx_memcpy(ngx_http_recovery_record_class(to, 0),
                ngx_http_recovery_record_class(from, 0),
-               classes * sizeof(ngx_http_recovery_class_t));
+               ngx_min(zone->classes, old->classes)
+               * sizeof(ngx_http_recovery_class_t));
 
     to->gate.in_flight = 0;
+    to->pen = 0;
 
     (void) ngx_http_recovery_state_read(from, &state);
+    ngx_http_recovery_texts_import(zone, n, old, i, &state.override);
+
     to->version = 2;                    /* not a new one, and an even one */
     to->state[0] = state;
+}
+
+
+/* As if all stood behind a force: the leader will know better. */
+
+static void
+ngx_http_recovery_texts_import(ngx_http_recovery_zone_t *zone, ngx_uint_t n,
+    ngx_http_recovery_zone_t *old, ngx_uint_t i, rcv_override_t *override)
+{
+    ngx_http_recovery_texts_t  texts;
+
+    ngx_http_recovery_texts_get(old, i, &texts);
+    (void) ngx_http_recovery_texts_set(zone, n, 1, &texts);
+
+    override->force_text = ngx_http_recovery_text_import(zone, n, old, i,
+                                                     override->force_text);
+    override->health_text = ngx_http_recovery_text_import(zone, n, old, i,
+                                                     override->health_text);
+}
+
+
+static uint8_t
+ngx_http_recovery_text_import(ngx_http_recovery_zone_t *zone, ngx_uint_t n,
+    ngx_http_recovery_zone_t *old, ngx_uint_t i, ngx_uint_t number)
+{
+    ngx_http_recovery_texts_t  texts;
+
+    ngx_http_recovery_texts_at(old, i, number, &texts);
+
+    return ngx_http_recovery_texts_put(zone, n, &texts);
 }
 
 
@@ -440,7 +476,7 @@ ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
 
         backend->index = n;
         backend->record = ngx_http_recovery_record(zone, n);
-        backend->record->generation = rmcf->generation;
+        backend->record->generation = (uint32_t) rmcf->generation;
 
         /* left by a reload that failed: no leader has seen it */
 
@@ -479,7 +515,7 @@ ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
 
         ngx_http_recovery_record_init(rmcf, zone, loaded, backend, record);
 
-        record->generation = rmcf->generation;
+        record->generation = (uint32_t) rmcf->generation;
     }
 
     return NGX_OK;
@@ -604,7 +640,7 @@ ngx_http_recovery_record_init(ngx_http_recovery_main_conf_t *rmcf,
 }
 
 
-uint64_t
+uint32_t
 ngx_http_recovery_classes_hash(const rcv_policy_t *policy)
 {
     uint32_t    hash;
@@ -620,107 +656,4 @@ ngx_http_recovery_classes_hash(const rcv_policy_t *policy)
     ngx_crc32_final(hash);
 
     return hash;
-}
-
-
-void
-ngx_http_recovery_allowance_publish(ngx_http_recovery_record_t *record,
-    const rcv_tick_t *tick, uint64_t now_ms)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < RCV_CLASSES_MAX; i++) {
-        rcv_store(&record->retry_after_s[i],
-                  (uint16_t) ngx_min(tick->retry_after_s[i], UINT16_MAX));
-    }
-
-    rcv_store(&record->rate_milli, tick->allowance.rate_milli);
-    rcv_store(&record->ceiling_milli, tick->ceiling_milli);
-
-    rcv_gate_publish(&record->gate, &tick->allowance, now_ms * 1000000);
-    rcv_budget_fill(&record->gate, &tick->retries);
-}
-
-
-uint64_t
-ngx_http_recovery_state_read(ngx_http_recovery_record_t *record,
-    rcv_state_t *state)
-{
-    uint64_t    version;
-    ngx_uint_t  tries;
-
-    /*
-     * A copy is written again only at the second publish after it was left:
-     * one that changes under 100 readings means 200 publishes meanwhile.
-     */
-
-    for (tries = 0; /* void */ ; tries++) {
-        version = rcv_load_acquire(&record->version);
-        ngx_memcpy(state, &record->state[version & 1], sizeof(rcv_state_t));
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-        if (rcv_load(&record->version) == version || tries == 100) {
-            return version;
-        }
-    }
-}
-
-
-ngx_int_t
-ngx_http_recovery_state_write(ngx_http_recovery_record_t *record,
-    uint64_t version, const rcv_state_t *state)
-{
-    uint64_t  expected;
-
-    if (rcv_load_acquire(&record->version) != version) {
-        return NGX_DECLINED;
-    }
-
-    ngx_memcpy(&record->state[(version + 1) & 1], state, sizeof(rcv_state_t));
-
-    expected = version;
-
-    if (!rcv_cas(&record->version, &expected, version + 1)) {
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_recovery_event_add(ngx_http_recovery_record_t *record,
-    const rcv_change_t *change, ngx_http_recovery_by_t by)
-{
-    uint64_t     n, unix_ms;
-    ngx_time_t  *tp;
-
-    n = rcv_load(&record->nevents);
-    tp = ngx_timeofday();
-    unix_ms = (uint64_t) tp->sec * 1000 + tp->msec;
-
-    rcv_store(&record->events[n % NGX_HTTP_RECOVERY_EVENTS],
-              unix_ms << 20 | (uint64_t) change->from << 16
-              | (uint64_t) change->to << 12 | (uint64_t) change->why << 4
-              | (uint64_t) by);
-
-    rcv_store_release(&record->nevents, n + 1);
-}
-
-
-ngx_http_recovery_event_t
-ngx_http_recovery_event_at(ngx_http_recovery_record_t *record, uint64_t n)
-{
-    uint64_t                   word;
-    ngx_http_recovery_event_t  event;
-
-    word = rcv_load(&record->events[n % NGX_HTTP_RECOVERY_EVENTS]);
-
-    event.unix_ms = word >> 20;
-    event.from = (rcv_phase_t) (word >> 16 & 0xf);
-    event.to = (rcv_phase_t) (word >> 12 & 0xf);
-    event.why = (rcv_why_t) (word >> 4 & 0xff);
-    event.by = (ngx_http_recovery_by_t) (word & 0xf);
-
-    return event;
 }

@@ -14,9 +14,13 @@
  *
  * Who may write
  *   any worker   gate.tat_ns, gate.in_flight, gate.retries_milli, all
- *                counters (atomic adds), its own slot; the lease by CAS
- *   the leader   gate.word and rates, state, events, texts, display
- *                fields, Redis fields; it empties slots of dead processes
+ *                counters (atomic adds), its own slot; the lease by CAS; a
+ *                text of an order
+ *   who has the record's pen
+ *                gate.word and rates, state, events, display fields.  The
+ *                leader takes it for each tick, any worker for an order.
+ *   the leader   texts and fields of Redis; it empties slots of dead
+ *                processes, and frees texts that nobody refers to
  *   the master   at configuration time: names of records, nothing else.
  *                It may be a reload that fails afterwards: all it does must
  *                be harmless if nobody ever uses it.
@@ -25,9 +29,11 @@
  *   A killed worker leaves permits, which are found by its slot.  A killed
  *   leader leaves a lease that its successor takes at once (its pid is
  *   gone), and a state that is whole: it is written to the copy that is not
- *   active and made active by one CAS, which fails for a leader that was
- *   stopped and has been replaced meanwhile.  A text that it was writing is
- *   nobody's, until the next leader frees it.  There is no lock anywhere.
+ *   active and made active by one CAS.  A pen goes to whoever asks for it
+ *   when its holder is gone or has had it for a second; who does not get it
+ *   does not wait, but comes again.  A text that was being written, or that
+ *   no state refers to, is freed by the leader.  No decision waits for any of
+ *   this: there is no lock on the way of a request.
  *
  * Reload keeps the zone when its size is unchanged; a new size starts a new
  * zone into which the state of every backend is copied.  Records of removed
@@ -50,7 +56,7 @@
 #define RCV_LINE                      64    /* bytes of a cache line */
 
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
-#define NGX_HTTP_RECOVERY_LAYOUT      6
+#define NGX_HTTP_RECOVERY_LAYOUT      7
 
 #define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16
@@ -166,6 +172,7 @@ typedef struct {
 typedef enum {
     NGX_HTTP_RECOVERY_BY_SELF = 0,
     NGX_HTTP_RECOVERY_BY_REDIS,
+    NGX_HTTP_RECOVERY_BY_LOCAL,
     NGX_HTTP_RECOVERY_BYS
 } ngx_http_recovery_by_t;
 
@@ -176,11 +183,13 @@ typedef struct {
     rcv_phase_t              to;
     rcv_why_t                why;
     ngx_http_recovery_by_t   by;
+    rcv_force_t              force;         /* in force behind it */
 } ngx_http_recovery_event_t;
 
 /*
- * An event lies in one 64-bit word: 44 bits of time (to the year 2527), 4
- * of each phase, 8 of why, 4 of by.  It is there or not, never half.
+ * An event lies in one 64-bit word: 44 bits of time (to the year 2527), 3
+ * of each phase, 8 of why, 3 of by, 3 of force.  It is there or not, never
+ * half.
  */
 
 
@@ -206,20 +215,22 @@ typedef struct {
     uint64_t                 latency[RCV_LATENCY_BUCKETS];
     uint64_t                 latency_sum_us;
 
-    /* the leader's */
+    /* of who has the pen */
     uint64_t                 version;       /* of the active state; its
                                                lowest bit: which copy */
     rcv_state_t              state[2];
     uint64_t                 rate_milli;    /* in force, for display */
     uint64_t                 ceiling_milli;
     uint16_t                 retry_after_s[RCV_CLASSES_MAX];
-    uint64_t                 classes;       /* hash of their names: what the
-                                               counters below are of */
-    uint64_t                 nevents;
+    uint64_t                 pen;           /* pid << 32 | ms; 0: free */
     uint64_t                 events[NGX_HTTP_RECOVERY_EVENTS];
+    uint32_t                 nevents;
+    uint32_t                 audited;       /* of them; the leader's */
+    uint32_t                 classes;       /* hash of their names: what the
+                                               counters below are of */
 
     /* the master's */
-    uint64_t                 generation;    /* last that named it; 0: free */
+    uint32_t                 generation;    /* last that named it; 0: free */
     char                     name[RCV_NAME_MAX + 1];
 
     /* ngx_http_recovery_class_t for header->classes classes follow */
@@ -274,7 +285,9 @@ ngx_http_recovery_slots(ngx_http_recovery_zone_t *zone)
 ngx_int_t ngx_http_recovery_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 
 /* Of the names of a policy's classes, in their order. */
-uint64_t ngx_http_recovery_classes_hash(const rcv_policy_t *policy);
+uint32_t ngx_http_recovery_classes_hash(const rcv_policy_t *policy);
+
+/* _record.c */
 
 /*
  * A copy of a backend's state; returns its version.  Any worker; never torn:
@@ -283,28 +296,32 @@ uint64_t ngx_http_recovery_classes_hash(const rcv_policy_t *policy);
 uint64_t ngx_http_recovery_state_read(ngx_http_recovery_record_t *record,
     rcv_state_t *state);
 
+/* NGX_DECLINED: another process is writing. */
+ngx_int_t ngx_http_recovery_pen_take(ngx_http_recovery_record_t *record);
+void ngx_http_recovery_pen_give(ngx_http_recovery_record_t *record);
+
 /*
- * Leader: makes a new state, derived from the given version, the active one.
- * NGX_DECLINED when another leader has written meanwhile: the caller has
- * lost its lease.
+ * With the pen: makes a new state, derived from the given version, the active
+ * one.  NGX_DECLINED when another one has written meanwhile: the caller was
+ * stopped so long that it has lost the pen.
  */
 ngx_int_t ngx_http_recovery_state_write(ngx_http_recovery_record_t *record,
     uint64_t version, const rcv_state_t *state);
 
 /*
- * Puts the outcome of a tick into force.  The leader's, and the master's for
- * a record that is new.
+ * With the pen, or the master for a record that is new: puts the outcome of a
+ * tick into force.
  */
 void ngx_http_recovery_allowance_publish(ngx_http_recovery_record_t *record,
     const rcv_tick_t *tick, uint64_t now_ms);
 
-/* Leader: appends to the ring of the last events. */
+/* With the pen: appends to the ring of the last events. */
 void ngx_http_recovery_event_add(ngx_http_recovery_record_t *record,
-    const rcv_change_t *change, ngx_http_recovery_by_t by);
+    const rcv_change_t *change, ngx_http_recovery_by_t by, rcv_force_t force);
 
 /* The n-th event since the record began, if it is still in the ring. */
 ngx_http_recovery_event_t ngx_http_recovery_event_at(
-    ngx_http_recovery_record_t *record, uint64_t n);
+    ngx_http_recovery_record_t *record, uint32_t n);
 
 
 #endif /* _NGX_HTTP_RECOVERY_ZONE_H_INCLUDED_ */

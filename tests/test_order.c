@@ -49,7 +49,8 @@ test_good(void **unused)
 
     assert_int_equal(parse("{\"backend\":\"kv\",\"action\":\"force\","
                            "\"value\":\"closed\",\"for\":\"10m\","
-                           "\"by\":\"ann\",\"reason\":\"why\\u00e4 \\\"x\\\"\"}"),
+                           "\"by\":\"ann\","
+                           "\"reason\":\"why\\u00e4 \\\"x\\\"\"}"),
                      0);
     assert_string_equal(order.backend, "kv");
     assert_int_equal(order.action, RCV_ACTION_FORCE);
