@@ -80,6 +80,10 @@ rcv_restore_take(rcv_snapshot_t *snapshot, const rcv_state_t *state,
     snapshot->base_us = control->base_us;
     snapshot->background_ppm = control->background_ppm;
     snapshot->failed_milli = control->failed_milli;
+
+    snapshot->cohort_salt = state->cohort.salt;
+    snapshot->cohort_cut = state->cohort.cut;
+    snapshot->cohort_marginal = state->cohort.marginal;
 }
 
 
@@ -279,6 +283,13 @@ rcv_restore_apply(rcv_state_t *state, const rcv_snapshot_t *snapshot,
                          ? (uint32_t) snapshot->verified_ms : 0;
 
     restore_control(state, snapshot, policy, now_ms);
+
+    if (!old) {
+        /* who was let in goes on with what he was doing */
+        state->cohort.salt = (uint32_t) snapshot->cohort_salt;
+        state->cohort.cut = (uint16_t) snapshot->cohort_cut;
+        state->cohort.marginal = (uint8_t) snapshot->cohort_marginal;
+    }
 }
 
 

@@ -13,6 +13,7 @@
  *   degraded           as it was         as it was       "initial" if up,
  *   ramping            at its level      probing           else probing, or
  *   probing, down      as it was         as it was         "initial" if down
+ *   the cohorts' lots  as they were      as they were      drawn anew
  *
  * Counters, evidence and rows of good probes begin anew; so does the base of
  * the latency in a ramp, as in every ramp.  What a source said counts only

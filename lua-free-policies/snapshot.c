@@ -65,6 +65,10 @@ static const snapshot_field_t  snapshot_fields[] = {
     FIELD(base_us, 4, UINT32_MAX),
     FIELD(background_ppm, 4, RCV_PPM),
     FIELD(failed_milli, 4, UINT32_MAX),
+
+    FIELD(cohort_salt, 4, UINT32_MAX),
+    FIELD(cohort_cut, 2, RCV_COHORTS * 256),
+    FIELD(cohort_marginal, 1, RCV_CLASSES_MAX),
 };
 
 #define SNAPSHOT_FIELDS                                                       \

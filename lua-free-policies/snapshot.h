@@ -23,7 +23,7 @@
 #include "state.h"
 
 
-#define RCV_SNAPSHOT_VERSION      1
+#define RCV_SNAPSHOT_VERSION      2
 #define RCV_SNAPSHOT_HEAD_SIZE    40
 #define RCV_SNAPSHOT_RECORDS_MAX  65536
 
@@ -84,6 +84,11 @@ typedef struct {
     uint64_t             base_us;
     uint64_t             background_ppm;
     uint64_t             failed_milli;
+
+    /* whose lot it is to be let in */
+    uint64_t             cohort_salt;
+    uint64_t             cohort_cut;
+    uint64_t             cohort_marginal;
 } rcv_snapshot_t;
 
 

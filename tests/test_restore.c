@@ -466,6 +466,27 @@ test_epoch(void **unused)
 }
 
 
+/* The same users, as long as it is the same outage. */
+
+static void
+test_cohorts(void **unused)
+{
+    unsigned  i;
+
+    static const uint64_t  ages_ms[] = { FRESH_MS, LATE_MS, OLD_MS };
+
+    (void) unused;
+
+    for (i = 0; i < 3; i++) {
+        to_phase("", RCV_PHASE_RAMPING);
+        world.state.cohort.salt = 77;
+        restart(ages_ms[i]);
+        assert_int_equal(world.state.cohort.salt, i < 2 ? 77 : 0);
+        world_done(&world);
+    }
+}
+
+
 static void
 test_judge(void **unused)
 {
@@ -553,6 +574,7 @@ main(void)
         cmocka_unit_test(test_force_ended),
         cmocka_unit_test(test_steered),
         cmocka_unit_test(test_epoch),
+        cmocka_unit_test(test_cohorts),
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_due),
     };

@@ -152,7 +152,7 @@ static void
 test_layout(void **unused)
 {
     static const uint8_t  start[] = {
-        'r', 'c', 'v', 's', 't', 'a', 't', 'e', 1, 0, 0, 0, 3, 0, 0, 0
+        'r', 'c', 'v', 's', 't', 'a', 't', 'e', 2, 0, 0, 0, 3, 0, 0, 0
     };
 
     (void) unused;
@@ -234,7 +234,7 @@ test_foreign(void **unused)
     (void) unused;
 
     make();
-    file[8] = 2;
+    file[8] = 1;
     seal(len);
     assert_int_equal(result(len), RCV_SNAPSHOT_VERSION_UNKNOWN);
     assert_int_equal(rcv_snapshot_head(&read, file, RCV_SNAPSHOT_HEAD_SIZE),
@@ -295,7 +295,7 @@ test_forged(void **unused)
 
     good = 0;
 
-    for (i = RCV_SNAPSHOT_HEAD_SIZE + 22; i < RCV_SNAPSHOT_HEAD_SIZE + 120;
+    for (i = RCV_SNAPSHOT_HEAD_SIZE + 22; i < RCV_SNAPSHOT_HEAD_SIZE + 127;
          i++)
     {
         make();
