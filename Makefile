@@ -55,9 +55,9 @@ PROVE  = util/run-t.sh -I t/lib $(if $(V),-v) $(if $(JOBS),-j$(JOBS)) $(TESTS)
 SMOKE := $(addprefix t/,accounting.t accounting_shed.t observe.t shed.t \
                         slow_clients.t upstream_gate.t soak.t)
 
-.PHONY: all run demo deps unit unit-asan stress fuzz t test static asan \
-        asan-test lint lint-selftest check-exports sim docs-tables install \
-        clean distclean help FORCE
+.PHONY: all run demo bench-recovery deps unit unit-asan stress fuzz t test \
+        static asan asan-test lint lint-selftest check-exports sim \
+        docs-tables install clean distclean help FORCE
 
 all: $(MODULE) $(DEMO) $(TOOLS) ## Build everything into build/ (the default)
 
@@ -70,6 +70,11 @@ demo: ## Play an outage and a recovery, without the module and with it
 	@util/install-deps.sh build run
 	@$(MAKE) all
 	@demo/demo.sh
+
+bench-recovery: ## The demo's outage through four gates, as a table (8 min)
+	@util/install-deps.sh build run
+	@$(MAKE) all
+	@bench/recovery/run.sh
 
 deps: ## Install the Debian packages that are missing, also for the tests
 	@util/install-deps.sh

@@ -160,10 +160,10 @@ redis()
 }
 
 
-# start_nginx plain|gate
+# start_nginx plain|gate|limit: lines marked #WHAT# are for that one alone
 start_nginx()
 {
-    local descriptors gate='/#gate#/d' user=
+    local descriptors user=
 
     nginx_port=$(free_port 8080)
     descriptors=$(ulimit -H -n)
@@ -172,12 +172,11 @@ start_nginx()
         descriptors=16384
     fi
 
-    [ "$1" = gate ] && gate='s/#gate#//'
-
     # root's checkout may be closed to "nobody", and the socket is
     [ "$(id -u)" -eq 0 ] && user='user root;'
 
-    sed -e "$gate" \
+    sed -e "s|#$1#||" \
+        -e '/#[a-z]*#/d' \
         -e "s|@MODULE@|../../$module|" \
         -e "s|@USER@|$user|" \
         -e "s|@DESCRIPTORS@|$descriptors|" \

@@ -205,7 +205,7 @@ check_shell() {
 
 check_scripts() {
     have shellcheck || return 0
-    shellcheck -x .ci/run util/*.sh demo/*.sh tools/*.sh tests/*.sh bench/*.sh
+    shellcheck -x .ci/run util/*.sh demo/*.sh tools/*.sh tests/*.sh bench/*/*.sh
 }
 
 
