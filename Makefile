@@ -71,7 +71,7 @@ demo: ## Play an outage and a recovery, without the module and with it
 	@$(MAKE) all
 	@demo/demo.sh
 
-bench-recovery: ## The demo's outage through four gates, as a table (8 min)
+bench-recovery: ## The demo's outage through four gates, as a table (9 min)
 	@util/install-deps.sh build run
 	@$(MAKE) all
 	@bench/recovery/run.sh

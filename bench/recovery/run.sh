@@ -4,7 +4,7 @@
 # limit_req at the store's nominal rate, HAProxy, and the module.  The same
 # store and the same users; several rounds, each in another order and with
 # another seed.  Writes bench/recovery/RESULTS.md.  Called by "make
-# bench-recovery"; takes about eight minutes.
+# bench-recovery"; takes about nine minutes.
 #
 # BENCH_ROUNDS and BENCH_RECOVERY_S make it shorter, BENCH_RESULTS names
 # another file to write.

@@ -95,7 +95,7 @@ gateway_lease(const gateway_t *leader, gateway_t *node, uint64_t now_ns)
 
     retries = leader->out.retries;
     retries.add_milli = (uint32_t) (retries.add_milli * share);
-    retries.most_milli = (uint32_t) (retries.most_milli * share);
+    retries.most_milli = (uint32_t) (retries.most_milli * share) + RCV_MILLI;
 
     node->out = leader->out;
     rcv_gate_publish(&node->gate, &allowance, now_ns);
