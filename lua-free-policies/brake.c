@@ -5,8 +5,19 @@
 /* A cut helped when failures fell to so much of what they were. */
 #define RCV_HELPED_PPM      700000
 
-/* It did harm when what is delivered fell to so much of what it was. */
+/*
+ * It did harm when what is delivered fell to so much of what it was; but not
+ * when it fell to so much of what the limit fell to: then it is still worse.
+ */
 #define RCV_HARMED_PPM      800000
+#define RCV_WORSE_PPM       600000
+
+/* More than half are no background. */
+#define RCV_BACKGROUND_MAX_PPM  500000
+
+/* A cut is judged by so many results, or after so long, unless it is plain. */
+#define RCV_TRIAL_RESULTS   60
+#define RCV_TRIAL_MS        3000
 
 /* One overload in so many results, and even the start is too much. */
 #define RCV_START_PART          3
@@ -19,23 +30,6 @@
 
 /* In full service more than so many times the healthy number is a queue. */
 #define RCV_CONGESTED       2
-
-
-static uint64_t
-brake_sqrt(uint64_t n)
-{
-    uint64_t  root, bit;
-
-    root = 0;
-
-    for (bit = 1ull << 31; bit != 0; bit >>= 1) {
-        if ((root + bit) * (root + bit) <= n) {
-            root += bit;
-        }
-    }
-
-    return root;
-}
 
 
 /*
@@ -57,7 +51,7 @@ rcv_brake_damage(const rcv_control_t *control, const rcv_policy_t *policy,
     /* in thousandths of a result */
 
     return rcv_mul_sat(bad, 1000)
-           > normal / 1000 + 3 * brake_sqrt(normal) + 1000;
+           > normal / 1000 + 3 * rcv_sqrt(normal) + 1000;
 }
 
 
@@ -156,10 +150,27 @@ static void
 brake_undo(rcv_control_t *control, const rcv_round_t *round)
 {
     rcv_limit_set(control, control->cut_from_milli);
-    control->background_ppm = (uint32_t) rcv_max(control->cut_bad_ppm,
-                                                 rcv_round_bad_ppm(round));
+    control->background_ppm =
+        (uint32_t) rcv_min(rcv_max(control->cut_bad_ppm,
+                                   rcv_round_bad_ppm(round)),
+                           RCV_BACKGROUND_MAX_PPM);
     control->cut_from_milli = 0;
     rcv_limit_wait(control, rcv_round_latency_us(round));
+}
+
+
+static int
+brake_harmed(const rcv_control_t *control, const rcv_round_t *round)
+{
+    uint64_t  ok_milli, share_milli;
+
+    ok_milli = rcv_round_ok_milli(round);
+    share_milli = rcv_mul_div(control->cut_ok_milli, control->limit_milli,
+                              control->cut_from_milli);
+
+    return ok_milli < rcv_mul_div(control->cut_ok_milli, RCV_HARMED_PPM,
+                                  RCV_PPM)
+           && ok_milli > rcv_mul_div(share_milli, RCV_WORSE_PPM, RCV_PPM);
 }
 
 
@@ -173,17 +184,37 @@ static rcv_brake_t
 brake_trial(rcv_control_t *control, const rcv_round_t *round,
     const rcv_control_facts_t *facts)
 {
-    if (rcv_round_bad_ppm(round)
-        <= rcv_mul_div(control->cut_bad_ppm, RCV_HELPED_PPM, RCV_PPM))
+    uint64_t  n, was, less, bad_ppm;
+
+    n = rcv_add_sat(round->ok, round->bad);
+    bad_ppm = rcv_round_bad_ppm(round);
+
+    if (n < RCV_TRIAL_RESULTS && round->dt_ms < RCV_TRIAL_MS) {
+
+        /* would chance make so few of what failed before? */
+
+        was = n * control->cut_bad_ppm;
+        less = rcv_since(was, 2 * rcv_sqrt(n * control->cut_bad_ppm) * 1000);
+
+        if (round->bad * RCV_PPM > less && round->bad * RCV_PPM < was) {
+            return RCV_BRAKE_WAIT;
+        }
+    }
+
+    if (bad_ppm <= rcv_mul_div(control->cut_bad_ppm, RCV_HELPED_PPM, RCV_PPM))
     {
         control->failed_milli = control->cut_from_milli;
         control->cut_from_milli = 0;
         control->mode = RCV_MODE_SLOW_START;
+
+        /* at half the load what still fails does so without it */
+        control->background_ppm =
+            (uint32_t) rcv_max(control->background_ppm,
+                               rcv_min(bad_ppm, RCV_BACKGROUND_MAX_PPM));
         return RCV_BRAKE_NONE;
     }
 
-    if (rcv_round_ok_milli(round)
-        < rcv_mul_div(control->cut_ok_milli, RCV_HARMED_PPM, RCV_PPM)
+    if (brake_harmed(control, round)
         || control->limit_milli <= RCV_LIMIT_MIN_MILLI)
     {
         brake_undo(control, round);

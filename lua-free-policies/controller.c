@@ -369,6 +369,8 @@ control_law(rcv_control_t *control, rcv_round_t *round,
     const rcv_policy_t *policy, const rcv_control_facts_t *facts,
     const rcv_window_t *window)
 {
+    rcv_brake_t  brake;
+
     if (control->wait_ms != 0) {
         control->wait_ms = (uint16_t) rcv_since(control->wait_ms,
                                                 window->dt_ms);
@@ -377,13 +379,21 @@ control_law(rcv_control_t *control, rcv_round_t *round,
         return;
     }
 
+    rcv_start_tick(control, facts, window);
+
     if (!rcv_round_full(round)) {
         return;
     }
 
     control_unstick(control, round, window);
 
-    if (rcv_brake(control, round, policy, facts) != RCV_BRAKE_NONE) {
+    brake = rcv_brake(control, round, policy, facts);
+
+    if (brake == RCV_BRAKE_WAIT) {
+        return;
+    }
+
+    if (brake != RCV_BRAKE_NONE) {
         rcv_round_clear(round);
         round->silent_ms = 0;
 

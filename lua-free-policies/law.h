@@ -9,9 +9,11 @@
  *   round.c  ticks are added up until there is enough to judge by
  *   trip.c   is it dead?  Then nothing else matters
  *   brake.c  does it fail?  Cut at once; undo what did not help
- *   vegas.c  does it queue?  Latency against its base, overruled by what a
- *            wave on the limit shows: do more in flight deliver more?
- *            After TCP Vegas (Brakmo, O'Malley and Peterson, 1994)
+ *   start.c  as long as nothing queues: one more for each two delivered
+ *   vegas.c  does it queue?  Latency against its base, after TCP Vegas
+ *            (Brakmo, O'Malley and Peterson, 1994) ...
+ *   wave.c   ... overruled by what a small wave on the limit shows: do more
+ *            in flight deliver more?
  */
 
 #ifndef RCV_LAW_H_INCLUDED_
@@ -61,6 +63,7 @@ int rcv_trip(const rcv_control_t *control, const rcv_round_t *round,
 
 typedef enum {
     RCV_BRAKE_NONE = 0,
+    RCV_BRAKE_WAIT,                     /* too few results to tell */
     RCV_BRAKE_CUT,
     RCV_BRAKE_UNDONE
 } rcv_brake_t;
@@ -74,16 +77,49 @@ rcv_brake_t rcv_brake(rcv_control_t *control, const rcv_round_t *round,
     const rcv_policy_t *policy, const rcv_control_facts_t *facts);
 
 
+/* One tick of slow start. */
+void rcv_start_tick(rcv_control_t *control, const rcv_control_facts_t *facts,
+    const rcv_window_t *window);
+
+/* Its end: latency has shown a queue. */
+void rcv_start_over(rcv_control_t *control, const rcv_round_t *round);
+
+/* From here on up it has failed before. */
+uint64_t rcv_failed_near_milli(const rcv_control_t *control);
+
+
+/* Do more in flight deliver more? */
+
+typedef enum {
+    RCV_SLOPE_UNKNOWN = 0,
+    RCV_SLOPE_FLAT,
+    RCV_SLOPE_RISING,
+    RCV_SLOPE_FALLING
+} rcv_slope_t;
+
+/* After so many halves the slope is more than a guess. */
+#define RCV_WAVE_KNOWN  3
+
 /* Notes what this tick delivered in its half of the wave. */
-void rcv_wave_note(rcv_control_t *control, const rcv_round_t *round,
+void rcv_wave_note(const rcv_control_t *control, rcv_round_t *round,
     const rcv_control_facts_t *facts, const rcv_window_t *window);
+
+rcv_slope_t rcv_wave_slope(const rcv_control_t *control,
+    const rcv_wave_t *wave);
+
+/* Nearly as many more as there are more in flight. */
+int rcv_wave_steep(const rcv_control_t *control, const rcv_wave_t *wave);
+
+/* Moves the limit once for each half that is over. */
+void rcv_wave_move(rcv_control_t *control, rcv_wave_t *wave, int hold);
 
 /* The limit as it is now, on the wave, with ticks so far apart. */
 uint64_t rcv_wave_limit_milli(const rcv_control_t *control, uint64_t now_ms,
     uint64_t dt_ms);
 
+
 /* Judges a full round by latency; 1: used up, 0: it needs more time. */
-int rcv_vegas(rcv_control_t *control, const rcv_round_t *round,
+int rcv_vegas(rcv_control_t *control, rcv_round_t *round,
     const rcv_policy_t *policy, const rcv_control_facts_t *facts);
 
 void rcv_limit_set(rcv_control_t *control, uint64_t limit_milli);

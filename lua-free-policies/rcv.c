@@ -31,3 +31,20 @@ const char *const  rcv_result_names[RCV_RESULTS] = {
 const char *const  rcv_force_names[RCV_FORCES] = {
     "none", "open", "closed", "hold", "level"
 };
+
+
+uint64_t
+rcv_sqrt(uint64_t n)
+{
+    uint64_t  root, bit;
+
+    root = 0;
+
+    for (bit = 1ull << 31; bit != 0; bit >>= 1) {
+        if ((root + bit) * (root + bit) <= n) {
+            root += bit;
+        }
+    }
+
+    return root;
+}

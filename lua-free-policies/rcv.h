@@ -180,6 +180,10 @@ rcv_mul_div(uint64_t a, uint64_t b, uint64_t c)
 }
 
 
+/* Rounded down. */
+uint64_t rcv_sqrt(uint64_t n);
+
+
 static inline int
 rcv_str_eq(rcv_str_t s, const char *word)
 {

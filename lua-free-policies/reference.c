@@ -10,6 +10,9 @@
 #define RCV_DECAY_STEP_MS  60000
 #define RCV_DECAY_PPM      11486
 
+/* Latency so much above its base is that of a queue. */
+#define RCV_QUEUED_MILLI  1500
+
 #define RCV_MICRO_PER_MILLI  1000u
 
 
@@ -104,6 +107,14 @@ reference_learn_in_flight(rcv_state_t *state, const rcv_window_t *window)
     ok = window->results[RCV_RESULT_OK];
 
     if (ok == 0 || ok < rcv_window_passed(window) / 2) {
+        return;
+    }
+
+    if (state->control.base_us != 0
+        && (uint64_t) state->control.latency_us * 1000
+           > (uint64_t) state->control.base_us * RCV_QUEUED_MILLI)
+    {
+        /* what is in flight now waits: the guard would follow the queue */
         return;
     }
 

@@ -37,6 +37,7 @@ rcv_round_add(rcv_round_t *round, const rcv_control_t *control,
     live = rcv_since(window->in_flight, control->stuck);
 
     round->dt_ms = rcv_add_sat(round->dt_ms, window->dt_ms);
+    round->age_ms = rcv_add_sat(round->age_ms, window->dt_ms);
     round->ok = rcv_add_sat(round->ok, window->results[RCV_RESULT_OK]);
     round->bad = rcv_add_sat(round->bad, bad);
     round->overload = rcv_add_sat(round->overload,
@@ -47,8 +48,6 @@ rcv_round_add(rcv_round_t *round, const rcv_control_t *control,
                                            window->gone));
     round->work_us = rcv_add_sat(round->work_us, window->work_us);
     round->shed = rcv_add_sat(round->shed, window->shed_in_flight);
-    round->busy_ms = rcv_add_sat(round->busy_ms,
-                                 rcv_mul_sat(live, window->dt_ms));
     round->in_flight_max = rcv_max(round->in_flight_max, live);
 
     if (window->gone != 0 && round_gave_up(control, window)) {
@@ -78,6 +77,9 @@ rcv_round_clear(rcv_round_t *round)
 {
     *round = (rcv_round_t) { .bad_row = round->bad_row,
                              .silent_ms = round->silent_ms,
+                             .base_works = round->base_works,
+                             .age_ms = round->age_ms,
+                             .wave = round->wave,
                              .cohort = round->cohort };
 }
 

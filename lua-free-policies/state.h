@@ -76,8 +76,6 @@ typedef struct {
     uint32_t             limit_milli;   /* thousandths; the law's own */
     uint32_t             base_us;       /* latency without a queue; 0: new */
     uint32_t             latency_us;    /* smoothed */
-    uint32_t             high_micro;    /* delivered per ms in the high ... */
-    uint32_t             low_micro;     /* ... and the low half of the wave */
     uint32_t             cut_from_milli;    /* a cut on trial; 0: none */
     uint32_t             cut_ok_milli;  /* delivered a second before it */
     uint32_t             cut_bad_ppm;   /* failed before it */

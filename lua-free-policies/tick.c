@@ -66,6 +66,26 @@ rcv_turn_event(rcv_turn_t *turn, rcv_phase_t from, rcv_why_t why)
 }
 
 
+/* Of the last phase's results, that probes were answered in a row counts. */
+
+static void
+turn_round(rcv_round_t *round, rcv_phase_t from, rcv_phase_t to)
+{
+    rcv_round_t  fresh;
+
+    fresh = (rcv_round_t) { 0 };
+
+    if (from == RCV_PHASE_PROBING && to == RCV_PHASE_RAMPING) {
+        /* how long an answer takes, with next to no load */
+        fresh.dt_ms = round->dt_ms;
+        fresh.works = round->works;
+        fresh.work_us = round->work_us;
+    }
+
+    *round = fresh;
+}
+
+
 void
 rcv_turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why,
     uint32_t from_ppm)
@@ -85,7 +105,7 @@ rcv_turn_enter(rcv_turn_t *turn, rcv_phase_t to, rcv_why_t why,
     state->dead = (to == RCV_PHASE_DOWN && why == RCV_WHY_DEAD);
 
     rcv_control_leave(&state->control, from, to, turn->window->in_flight);
-    *turn->round = (rcv_round_t) { 0 };
+    turn_round(turn->round, from, to);
     turn->facts.full = (to == RCV_PHASE_UP || to == RCV_PHASE_VERIFYING
                         || to == RCV_PHASE_DEGRADED);
 

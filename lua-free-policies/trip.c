@@ -12,6 +12,13 @@
 #define RCV_SILENCE_BASES    4
 
 /*
+ * Clients who leave are no death above so small a part of what was cut, or
+ * while one in so long a time is answered.
+ */
+#define RCV_GONE_CUT  8
+#define RCV_GONE_MS   3000
+
+/*
  * Fewer that wait may be two reports that take their time.  In a ramp they
  * may also be all that is let in, while others are turned away: then they
  * are given as much longer.
@@ -32,7 +39,10 @@ trip_mostly_bad(const rcv_control_t *control, const rcv_round_t *round)
 
     bad = round->bad;
 
-    if (control->cut_from_milli == 0 || control->wait_ms != 0) {
+    if (control->cut_from_milli == 0 || control->wait_ms != 0
+        || (control->limit_milli > control->cut_from_milli / RCV_GONE_CUT
+            && control->idle_ms < RCV_GONE_MS))
+    {
         bad -= round->gone;
     }
 

@@ -2,27 +2,13 @@
 #include "law.h"
 
 
-/* Half a period of the wave: this, doubled while shorter than 3 bases. */
-#define RCV_WAVE_MIN_MS     500
-#define RCV_WAVE_MAX_MS     4000
-
-/* A tenth of the limit up and down. */
-#define RCV_WAVE_PPM        100000
-
-/* Its means go over ten ticks. */
-#define RCV_WAVE_WEIGHT     10
-
-/* How often a tick of a half must fit into it. */
-#define RCV_WAVE_TICKS      4
-
-/* Where chance makes less than this a rising slope would show. */
-#define RCV_FLAT_PPM        70000
-
 /* A step of the limit, up or down. */
 #define RCV_STEP_PPM        30000
 
-/* ... and the part of it by which an idle queue is let run off. */
-#define RCV_DRIFT_PART      6
+/* ... up: in parts, where the slope is known, or where it failed lately. */
+#define RCV_STEP_STEEP_PART   2
+#define RCV_STEP_KNOWN_PART   3
+#define RCV_STEP_FAILED_PART  10
 
 /* A round of more time and results goes up by so many of them. */
 #define RCV_STEP_MS         100
@@ -37,8 +23,8 @@
 #define RCV_GROW_PART       5
 #define RCV_SHRINK_PART     2
 
-/* In slow start, the part of those in flight that may be a queue. */
-#define RCV_CROWDED_PART    3
+/* Chance makes of the mean of n latencies so much, by sqrt(n), of the base. */
+#define RCV_CHANCE_MILLI    2500
 
 /* So many times the healthy number in flight, and so many, is a crowd. */
 #define RCV_CROWD           2
@@ -54,6 +40,9 @@
 /* The first latency of a ramp needs so long, or twice itself. */
 #define RCV_BASE_MS         3000
 
+/* ... and is the mean of so many. */
+#define RCV_BASE_WORKS      40
+
 /* The base per round: down to a lower latency, and up by itself. */
 #define RCV_BASE_DOWN_PPM   30000
 #define RCV_BASE_UP_PPM     100
@@ -61,14 +50,6 @@
 
 /* Of latency, what a round adds to its mean. */
 #define RCV_LATENCY_WEIGHT  4
-
-
-typedef enum {
-    VEGAS_UNKNOWN = 0,
-    VEGAS_FLAT,
-    VEGAS_RISING,
-    VEGAS_FALLING
-} vegas_slope_t;
 
 
 void
@@ -85,121 +66,6 @@ void
 rcv_limit_wait(rcv_control_t *control, uint64_t us)
 {
     control->wait_ms = (uint16_t) rcv_min(us / 1000, 1500);
-}
-
-
-static uint64_t
-wave_half_ms(const rcv_control_t *control, uint64_t dt_ms)
-{
-    uint64_t  half_ms, least_ms;
-
-    least_ms = rcv_max((uint64_t) control->base_us * 3 / 1000,
-                       dt_ms * RCV_WAVE_TICKS);
-    half_ms = RCV_WAVE_MIN_MS;
-
-    while (half_ms < least_ms && half_ms < RCV_WAVE_MAX_MS) {
-        half_ms *= 2;
-    }
-
-    return half_ms;
-}
-
-
-void
-rcv_wave_note(rcv_control_t *control, const rcv_round_t *round,
-    const rcv_control_facts_t *facts, const rcv_window_t *window)
-{
-    uint32_t  *mean_micro;
-    uint64_t   at_ms, half_ms, ok_micro;
-
-    if (control->mode != RCV_MODE_STEER || round->shed == 0
-        || window->dt_ms == 0)
-    {
-        return;
-    }
-
-    half_ms = wave_half_ms(control, window->dt_ms);
-    at_ms = rcv_since(facts->now_ms, window->dt_ms / 2);
-
-    if (at_ms % half_ms <= rcv_min(control->base_us / 1000, 1000)) {
-        /* those who come back now were let in before */
-        return;
-    }
-
-    mean_micro = (at_ms / half_ms % 2 != 0) ? &control->high_micro
-                                            : &control->low_micro;
-
-    ok_micro = rcv_mul_div(window->results[RCV_RESULT_OK], 1000000,
-                           window->dt_ms);
-    ok_micro = rcv_min(ok_micro, UINT32_MAX);
-
-    if (*mean_micro == 0) {
-        *mean_micro = (uint32_t) ok_micro;
-
-    } else {
-        *mean_micro = (uint32_t) (((uint64_t) *mean_micro
-                                   * (RCV_WAVE_WEIGHT - 1) + ok_micro)
-                                  / RCV_WAVE_WEIGHT);
-    }
-}
-
-
-uint64_t
-rcv_wave_limit_milli(const rcv_control_t *control, uint64_t now_ms,
-    uint64_t dt_ms)
-{
-    uint64_t  swing_milli;
-
-    if (control->mode != RCV_MODE_STEER || control->cut_from_milli != 0) {
-        return control->limit_milli;
-    }
-
-    swing_milli = rcv_mul_div(control->limit_milli, RCV_WAVE_PPM, RCV_PPM);
-
-    if (now_ms / wave_half_ms(control, dt_ms) % 2 != 0) {
-        return control->limit_milli + swing_milli;
-    }
-
-    return control->limit_milli - swing_milli;
-}
-
-
-/*
- * Do more in flight deliver more?  (a - b)/(a + b) is compared with what
- * chance makes of as many.
- */
-
-static vegas_slope_t
-wave_slope(const rcv_control_t *control)
-{
-    uint64_t  sum, apart, n, th_ppm;
-
-    sum = (uint64_t) control->high_micro + control->low_micro;
-
-    if (control->high_micro == 0 || control->low_micro == 0) {
-        return VEGAS_UNKNOWN;
-    }
-
-    apart = (control->high_micro > control->low_micro)
-            ? control->high_micro - control->low_micro
-            : control->low_micro - control->high_micro;
-
-    /* .35 / sqrt(results of 100 ms in both halves), at least 3 % */
-
-    n = rcv_max(sum / 10000, 1);
-
-    for (th_ppm = 30000; th_ppm * th_ppm / 1000000 * n < 122500
-                         && th_ppm < RCV_PPM; th_ppm += 5000)
-    {
-        /* void */
-    }
-
-    if (apart * RCV_PPM <= th_ppm * sum) {
-        return (th_ppm <= RCV_FLAT_PPM) ? VEGAS_FLAT : VEGAS_UNKNOWN;
-    }
-
-    return control->high_micro > control->low_micro ? VEGAS_RISING
-                                                    : VEGAS_FALLING;
 }
 
 
@@ -221,6 +87,14 @@ vegas_queue(const rcv_control_t *control, const rcv_round_t *round,
 
     above_us = rcv_since(latency_us, control->base_us);
     queue_milli = rcv_mul_div(busy_milli, above_us, latency_us);
+
+    if (control->mode == RCV_MODE_SLOW_START
+        && rcv_mul_div(control->base_us, RCV_CHANCE_MILLI, RCV_MILLI)
+           > above_us * rcv_sqrt(round->works * 1000000) / 1000)
+    {
+        /* so much above the base is chance, where hits and misses mix */
+        return 1;
+    }
 
     damage_us = rcv_mul_div(control->base_us,
                             rcv_since(policy->feedback_latency_milli, 1000),
@@ -260,6 +134,46 @@ vegas_base(rcv_control_t *control, int free)
     }
 
     control->base_us = (uint32_t) rcv_max(base_us, 1);
+}
+
+
+/*
+ * The first latencies of a ramp, when next to nothing is in flight: their
+ * mean is the base.  The quick ones come back first, so that for a while
+ * there is what the probes took, or nothing.  1: there is a base.
+ */
+
+static int
+vegas_first_base(rcv_control_t *control, rcv_round_t *round)
+{
+    uint64_t  latency_us, works, base_us;
+
+    latency_us = rcv_min(rcv_round_latency_us(round), UINT32_MAX);
+
+    if (control->base_us == 0) {
+
+        if (round->dt_ms < RCV_BASE_MS
+            && round->dt_ms * 1000 < 2 * latency_us)
+        {
+            return 0;
+        }
+
+        control->base_us = (uint32_t) latency_us;
+        control->latency_us = (uint32_t) latency_us;
+        round->base_works = round->works;
+
+    } else if (round->base_works != 0
+               && round->age_ms * 1000 >= 2 * (uint64_t) control->base_us)
+    {
+        works = round->base_works + round->works;
+        base_us = (control->base_us * round->base_works
+                   + latency_us * round->works) / works;
+
+        control->base_us = (uint32_t) rcv_max(base_us, 1);
+        round->base_works = (works < RCV_BASE_WORKS) ? works : 0;
+    }
+
+    return 1;
 }
 
 
@@ -339,57 +253,50 @@ vegas_engage(rcv_control_t *control, const rcv_round_t *round,
 
 
 /*
- * More in flight than what is delivered keeps busy: latency shows that as
- * well, but only when those who wait have been answered.
+ * A step up in so many parts of the whole one.  What has failed lately may
+ * have been chance: it is forgotten once the wave has shown more.
  */
 
-static int
-vegas_crowded(const rcv_control_t *control, const rcv_round_t *round)
+static unsigned
+vegas_step_part(rcv_control_t *control, const rcv_wave_t *wave)
 {
-    uint64_t  in_flight_milli, busy_milli, queue_milli;
+    int  known, steep;
 
-    in_flight_milli = rcv_mul_div(round->busy_ms, RCV_MILLI,
-                                  rcv_max(round->dt_ms, 1));
-    busy_milli = rcv_mul_div(rcv_add_sat(round->ok, round->bad),
-                             control->base_us, rcv_max(round->dt_ms, 1));
-    queue_milli = rcv_since(in_flight_milli, busy_milli);
+    known = (wave->halves >= RCV_WAVE_KNOWN);
+    steep = rcv_wave_steep(control, wave);
 
-    return queue_milli >= RCV_QUEUE_SHORT * RCV_MILLI
-           && queue_milli >= in_flight_milli / RCV_CROWDED_PART;
+    if (known || steep || control->limit_milli > control->failed_milli) {
+        control->failed_milli = 0;
+    }
+
+    if (steep) {
+        return RCV_STEP_STEEP_PART;
+    }
+
+    if (control->failed_milli != 0
+        && control->limit_milli > rcv_failed_near_milli(control))
+    {
+        return RCV_STEP_FAILED_PART;
+    }
+
+    return known ? RCV_STEP_KNOWN_PART : 1;
 }
 
 
 static void
-vegas_slow_start(rcv_control_t *control, const rcv_round_t *round, int used,
-    int step, int hold)
+vegas_rise(rcv_control_t *control, const rcv_round_t *round)
 {
-    if (step > 0 && vegas_crowded(control, round)) {
-        step = 0;
-    }
+    uint64_t  change_milli, times;
 
-    if (step <= 0) {
-        control->mode = RCV_MODE_STEER;
+    times = rcv_min(round->dt_ms / RCV_STEP_MS,
+                    round->works / RCV_STEP_WORKS);
+    times = rcv_min(rcv_max(times, 1), RCV_STEP_TIMES);
 
-        if (step < 0) {
-            rcv_limit_set(control, (uint64_t) control->limit_milli * 2 / 3);
-        }
+    change_milli = rcv_mul_div(control->limit_milli, RCV_STEP_PPM * times,
+                               RCV_PPM);
+    change_milli /= vegas_step_part(control, &round->wave);
 
-        return;
-    }
-
-    if (hold || !used) {
-        return;
-    }
-
-    rcv_limit_set(control, (uint64_t) control->limit_milli * 3 / 2);
-    rcv_limit_wait(control, rcv_min(control->latency_us, 1000000));
-
-    if (control->failed_milli != 0
-        && control->limit_milli >= control->failed_milli / 2)
-    {
-        /* what is above has failed before: in small steps */
-        control->mode = RCV_MODE_STEER;
-    }
+    rcv_limit_set(control, control->limit_milli + change_milli);
 }
 
 
@@ -400,53 +307,43 @@ vegas_slow_start(rcv_control_t *control, const rcv_round_t *round, int used,
  */
 
 static void
-vegas_steer(rcv_control_t *control, const rcv_round_t *round, int used,
-    int step, vegas_slope_t slope, int hold)
+vegas_steer(rcv_control_t *control, rcv_round_t *round, int step, int used,
+    int hold)
 {
-    uint64_t  change_milli, times;
+    rcv_slope_t  slope;
 
-    if (slope == VEGAS_RISING) {
-        step = 1;
+    slope = rcv_wave_slope(control, &round->wave);
 
-    } else if (slope == VEGAS_FALLING) {
-        step = -1;
+    if (slope == RCV_SLOPE_RISING && step < 0) {
+        step = 0;
     }
 
-    if (vegas_dip(control, round, step) || !used || (hold && step > 0)) {
+    if (vegas_dip(control, round, step) || !used) {
         return;
     }
 
-    change_milli = rcv_mul_div(control->limit_milli, RCV_STEP_PPM, RCV_PPM);
+    rcv_wave_move(control, &round->wave, hold);
 
     if (step < 0) {
-        rcv_limit_set(control, control->limit_milli - change_milli);
+        rcv_limit_set(control, control->limit_milli
+                               - rcv_mul_div(control->limit_milli,
+                                             RCV_STEP_PPM, RCV_PPM));
 
-    } else if (step == 0) {
-
-        if (slope == VEGAS_FLAT) {
-            /* a short queue that nothing is won by */
-            rcv_limit_set(control, control->limit_milli
-                                   - change_milli / RCV_DRIFT_PART);
-        }
-
-    } else if (slope != VEGAS_FLAT) {
-        times = rcv_min(round->dt_ms / RCV_STEP_MS,
-                        round->works / RCV_STEP_WORKS);
-        times = rcv_min(rcv_max(times, 1), RCV_STEP_TIMES);
-
-        rcv_limit_set(control, control->limit_milli + change_milli * times);
+    } else if (step > 0 && !hold
+               && (slope == RCV_SLOPE_UNKNOWN
+                   || rcv_wave_steep(control, &round->wave)))
+    {
+        vegas_rise(control, round);
     }
 }
 
 
 int
-rcv_vegas(rcv_control_t *control, const rcv_round_t *round,
+rcv_vegas(rcv_control_t *control, rcv_round_t *round,
     const rcv_policy_t *policy, const rcv_control_facts_t *facts)
 {
-    int            used, limited, step;
-    uint64_t       latency_us;
-    vegas_slope_t  slope;
-
+    int       free, used, limited, step;
+    uint64_t  latency_us;
     if (round->works < RCV_ROUND_WORKS_MIN) {
         return 1;
     }
@@ -456,20 +353,8 @@ rcv_vegas(rcv_control_t *control, const rcv_round_t *round,
     used = limited || facts->verified
            || round->in_flight_max * 2 * RCV_MILLI >= control->limit_milli;
 
-    if (control->base_us == 0) {
-        /* the quick ones come back first: by Little's law as well */
-        latency_us = rcv_max(latency_us, round->busy_ms * 1000
-                                         / round->works);
-        latency_us = rcv_min(latency_us, UINT32_MAX);
-
-        if (round->dt_ms < RCV_BASE_MS
-            && round->dt_ms * 1000 < 2 * latency_us)
-        {
-            return 0;
-        }
-
-        control->base_us = (uint32_t) latency_us;
-        control->latency_us = (uint32_t) latency_us;
+    if (!vegas_first_base(control, round)) {
+        return 0;
     }
 
     control->latency_us =
@@ -477,20 +362,20 @@ rcv_vegas(rcv_control_t *control, const rcv_round_t *round,
                      * (RCV_LATENCY_WEIGHT - 1) + latency_us)
                     / RCV_LATENCY_WEIGHT);
 
-    slope = wave_slope(control);
-    vegas_base(control, slope == VEGAS_RISING || !limited);
+    free = (control->mode != RCV_MODE_WIDE
+            && (!limited || rcv_wave_slope(control, &round->wave)
+                            == RCV_SLOPE_RISING));
+    vegas_base(control, free);
     step = vegas_queue(control, round, policy);
 
-    if (!limited || control->mode != RCV_MODE_STEER) {
-        control->high_micro = 0;
-        control->low_micro = 0;
-    }
-
     if (control->mode == RCV_MODE_SLOW_START) {
-        vegas_slow_start(control, round, used, step, (int) facts->hold);
+
+        if (step <= 0) {
+            rcv_start_over(control, round);
+        }
 
     } else if (control->mode == RCV_MODE_STEER) {
-        vegas_steer(control, round, used, step, slope, (int) facts->hold);
+        vegas_steer(control, round, step, used, (int) facts->hold);
 
     } else {
         vegas_engage(control, round, policy, facts);

@@ -57,6 +57,26 @@ typedef struct {
 } rcv_cohort_round_t;
 
 
+/* What the wave on the limit shows, half by half: see wave.c. */
+
+typedef struct {
+    uint64_t             half;          /* the number of the one that is on */
+    uint64_t             half_ms;       /* how long it is; 0: none is on */
+    uint64_t             ok;            /* delivered in it ... */
+    uint64_t             ms;            /* ... in so much of it */
+    uint64_t             shed;          /* by in_flight */
+    uint64_t             rate_milli[2]; /* of the two before; 0: none */
+
+    /* (high - low) / (high + low) */
+    int64_t              last_ppm;
+    uint64_t             last_results;
+    int64_t              slope_ppm;     /* mean */
+    uint64_t             results;       /* behind the mean */
+    uint32_t             halves;        /* ... and halves; 0: unknown */
+    uint32_t             fresh;         /* last_ppm has moved nothing yet */
+} rcv_wave_t;
+
+
 /*
  * A round of the controller: ticks added up until there is enough to judge
  * by.  The leader's own: a new leader begins with an empty one.
@@ -70,13 +90,15 @@ typedef struct {
     uint64_t             works;         /* how many work_us is of */
     uint64_t             work_us;
     uint64_t             shed;          /* by in_flight */
-    uint64_t             busy_ms;       /* in flight times time */
     uint64_t             in_flight_max;
     uint64_t             gone;          /* in "bad" */
 
     /* these go on from round to round */
     uint64_t             bad_row;       /* failures without a success */
     uint64_t             silent_ms;     /* work there, and nothing came back */
+    uint64_t             base_works;    /* that the latency base is made of */
+    uint64_t             age_ms;        /* since the phase began */
+    rcv_wave_t           wave;
 
     /* a round of its own */
     rcv_cohort_round_t   cohort;

@@ -181,6 +181,41 @@ test_decay_small(void **unused)
 }
 
 
+/*
+ * A queue that builds up is not normal, or the guard would follow it; work
+ * that takes its time without one is.
+ */
+
+static void
+test_queue(void **unused)
+{
+    unsigned  i;
+    school_t  school;
+
+    (void) unused;
+
+    memset(&school, 0, sizeof(school));
+    school.in_flight = 20;
+    school.latency_ms = 20;
+    school.state.control.base_us = 20000;
+    school.state.control.latency_us = 20000;
+    learn(&school, 1000000, 100, 60000);
+    assert_int_equal(school.state.healthy_in_flight, 40);
+
+    for (i = 0; i < 100; i++) {
+        school.in_flight += 10;
+        school.state.control.latency_us += 2000;
+        learn(&school, 1000000, 100, 100);
+    }
+
+    assert_in_range(school.state.healthy_in_flight, 40, 80);
+
+    school.state.control.base_us = school.state.control.latency_us;
+    learn(&school, 1000000, 100, 100);
+    assert_int_equal(school.state.healthy_in_flight, school.in_flight);
+}
+
+
 /* Silence is not learned: neither as zero nor as a fall of the peak. */
 
 static void
@@ -372,6 +407,7 @@ main(void)
         cmocka_unit_test(test_in_flight),
         cmocka_unit_test(test_capacity),
         cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_queue),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

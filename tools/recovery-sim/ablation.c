@@ -12,7 +12,7 @@ const char *const  sim_without_names[SIM_WITHOUTS] = {
     "without-classes", "without-cuts", "without-brake", "without-undo",
     "without-background", "without-latency", "without-dip", "without-wave",
     "without-slow-start", "without-schedule", "without-trip",
-    "without-probes", "without-relapse", "without-crowd", "without-little",
+    "without-probes", "without-relapse",
     "without-engage", "without-exempt", "without-gone", "without-memory",
     "without-wait", "without-carry", "without-stuck", "without-verifying",
     "without-retry-after", "without-feedback"
@@ -36,8 +36,6 @@ const char *const  sim_without_whats[SIM_WITHOUTS] = {
     "a backend that is found dead stays up",
     "a ramp begins with the first tick of probing",
     "a ramp in which most fails goes on",
-    "slow start does not see more in flight than are answered",
-    "the first latency of a ramp is what the first answers took",
     "full service is never steered because of latency",
     "what fails at the start of a ramp counts like later on",
     "clients who gave up are no evidence",
@@ -293,34 +291,26 @@ __wrap_rcv_trip(const rcv_control_t *control, const rcv_round_t *round,
 
 
 static void
-ablation_vegas(rcv_control_t *control, rcv_round_t *round)
+ablation_vegas(rcv_control_t *control)
 {
     if (without(SIM_WITHOUT_DIP)) {
         control->dip_from_milli = 0;
         control->dip_low = 0;
     }
-
-    if ((without(SIM_WITHOUT_CROWD) && control->base_us != 0)
-        || (without(SIM_WITHOUT_LITTLE) && control->base_us == 0))
-    {
-        round->busy_ms = 0;
-    }
 }
 
 
 int
-__wrap_rcv_vegas(rcv_control_t *control, const rcv_round_t *round,
+__wrap_rcv_vegas(rcv_control_t *control, rcv_round_t *round,
     const rcv_policy_t *policy, const rcv_control_facts_t *facts)
 {
     int            rc;
-    rcv_round_t    changed;
     rcv_control_t  before;
 
-    changed = *round;
-    ablation_vegas(control, &changed);
+    ablation_vegas(control);
     before = *control;
 
-    rc = __real_rcv_vegas(control, &changed, policy, facts);
+    rc = __real_rcv_vegas(control, round, policy, facts);
 
     if (without(SIM_WITHOUT_ENGAGE) && before.mode == RCV_MODE_WIDE) {
         control->mode = RCV_MODE_WIDE;
@@ -354,7 +344,7 @@ __wrap_rcv_wave_limit_milli(const rcv_control_t *control, uint64_t now_ms,
 
 
 void
-__wrap_rcv_wave_note(rcv_control_t *control, const rcv_round_t *round,
+__wrap_rcv_wave_note(const rcv_control_t *control, rcv_round_t *round,
     const rcv_control_facts_t *facts, const rcv_window_t *window)
 {
     if (!without(SIM_WITHOUT_WAVE)) {
