@@ -124,6 +124,8 @@ my %code = (
     reasons => [array_of("$CORE/rcv.c", 'rcv_reason_names')],
     outcomes => [array_of("$CORE/rcv.c", 'rcv_outcome_names')],
     phases => [array_of("$CORE/rcv.c", 'rcv_phase_names')],
+    'signal modes' => [array_of("${SHELL}_view.c",
+                                'ngx_http_recovery_mode_names')],
     undecided => [array_of("${SHELL}_zone.c",
                            'ngx_http_recovery_undecided_names')],
     'redis states' => [array_of("${SHELL}_zone.c",
@@ -163,6 +165,10 @@ sub documented {
         outcomes => [spans($vars[0][0][1])],
         reasons => [column($reasons[0], 0)],
         undecided => [column($reasons[1], 0)],
+        'signal modes' => [grep { !/^(?:mode|when signal_lost)$/ }
+                           map { spans($_->[2]) }
+                           grep { $_->[0] eq '`signal_mode`' }
+                           map { @$_ } @status],
         phases => [grep { $_ ne 'phase' } spans($status[1][0][2])],
         'redis states' => [column($fails[1], 0)],
         'policy lines' => [headings(section($text, 'Lines of a policy'),
