@@ -24,7 +24,8 @@ my $REFUSED = qr/Connection refused/;
 my $SILENT = qr/no answer in time/;
 
 my $t = Test::Recovery->new()->plan(7 * 8 + 2 + 8);
-my $redis = $t->redis_start(conf => "enable-debug-command yes\n");
+my $redis = $t->redis_start(conf => "enable-debug-command yes\n"
+                                   . "rdbcompression no\n");
 my $f = Test::Recovery::Fault->new($t,
     redis => 'redis://127.0.0.1:%%PORT_6379%%', write => \&replace);
 

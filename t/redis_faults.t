@@ -23,7 +23,8 @@ my $t = Test::Recovery->new()->plan(85);
 
 $t->backend(8081);
 
-my $redis = $t->redis_start(conf => "enable-debug-command yes\n");
+my $redis = $t->redis_start(conf => "enable-debug-command yes\n"
+                                   . "rdbcompression no\n");
 
 $t->write_file_expand('nginx.conf', <<'EOF2');
 
