@@ -70,8 +70,9 @@ typedef struct {
 typedef struct {
     ngx_str_t                   uri;            /* as given, for messages */
     ngx_addr_t                 *addrs;
-    ngx_uint_t                  naddrs;
+    ngx_uint_t                  naddrs;         /* 0: the resolver knows */
     ngx_str_t                   host;           /* to be verified by TLS */
+    in_port_t                   port;
     ngx_str_t                   user;           /* empty: default user */
     ngx_uint_t                  db;
     unsigned                    tls:1;
@@ -81,6 +82,11 @@ typedef struct {
 typedef struct {
     ngx_array_t                 servers;        /* ..._redis_server_t */
     ngx_str_t                   password;       /* empty: no AUTH */
+    ngx_str_t                   sentinel;       /* master; empty: no such */
+    ngx_str_t                   sentinel_user;
+    ngx_str_t                   sentinel_password;
+    ngx_resolver_t             *resolver;       /* NULL: none */
+    ngx_http_recovery_at_t      at;
     ngx_str_t                   prefix;         /* "recovery:" */
     ngx_msec_t                  poll_ms;
     ngx_msec_t                  timeout_ms;

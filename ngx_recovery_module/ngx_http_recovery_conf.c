@@ -47,9 +47,27 @@ ngx_http_recovery_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_recovery_main_conf_t *rmcf = conf;
 
+    ngx_resolver_t            *resolver;
+    ngx_http_core_loc_conf_t  *clcf;
+
     static ngx_str_t  name = ngx_string("recovery");
 
     if (ngx_http_recovery_backends_resolve(cf, rmcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    /* where none is configured nginx has put one that asks nobody */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    resolver = clcf->resolver;
+
+    if (resolver != NULL && resolver->connections.nelts == 0) {
+        resolver = NULL;
+    }
+
+    if (rmcf->redis != NULL
+        && ngx_http_recovery_redis_names(cf, rmcf->redis, resolver) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

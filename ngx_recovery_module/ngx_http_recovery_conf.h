@@ -77,10 +77,19 @@ ngx_int_t ngx_http_recovery_backends_resolve(ngx_conf_t *cf,
 char *ngx_http_recovery_redis_server(ngx_conf_t *cf,
     ngx_http_recovery_redis_conf_t *redis, ngx_str_t *uri);
 
+/* Once all is read: names to addresses, where the resolver is not to. */
+ngx_int_t ngx_http_recovery_redis_names(ngx_conf_t *cf,
+    ngx_http_recovery_redis_conf_t *redis, ngx_resolver_t *resolver);
+
 /* The number of a database. */
 ngx_int_t ngx_http_recovery_redis_number(ngx_str_t *value, ngx_uint_t *db);
 
 ngx_uint_t ngx_http_recovery_redis_starts(ngx_str_t *word, const char *start);
+
+
+/* _conf_redis_password.c: the first line of the file that a key names */
+char *ngx_http_recovery_redis_password(ngx_conf_t *cf, char *key,
+    ngx_str_t *value, ngx_str_t *password);
 
 
 /* _tls.c: for rediss://, from what tls_...= say */

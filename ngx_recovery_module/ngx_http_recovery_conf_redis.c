@@ -2,15 +2,14 @@
 /*
  * "recovery_redis URI... [key=value...]".
  *
- * Nothing is connected to: that is for the worker that leads.  A password
- * comes out of a file only, and no message repeats one.
+ * Nothing is connected to: that is for the worker that leads.
  */
 
 #include "ngx_http_recovery_conf.h"
 #include "ngx_http_recovery_source.h"
 
 
-#define NGX_HTTP_RECOVERY_REDIS_PASSWORD_MAX  512
+#define NGX_HTTP_RECOVERY_REDIS_NAME_MAX      128
 
 #define NGX_HTTP_RECOVERY_REDIS_POLL_MIN_MS     50
 #define NGX_HTTP_RECOVERY_REDIS_TIMEOUT_MIN_MS  10
@@ -39,8 +38,6 @@ static char *ngx_http_recovery_redis_finish(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words);
 static char *ngx_http_recovery_redis_password_file(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
-static ssize_t ngx_http_recovery_redis_read(ngx_conf_t *cf, ngx_str_t *name,
-    u_char *buf, size_t size);
 static char *ngx_http_recovery_redis_prefix(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
 static char *ngx_http_recovery_redis_poll(ngx_conf_t *cf,
@@ -49,8 +46,14 @@ static char *ngx_http_recovery_redis_timeout(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
 static char *ngx_http_recovery_redis_db(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
-static char *ngx_http_recovery_redis_missing(ngx_conf_t *cf,
+static char *ngx_http_recovery_redis_sentinel(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
+static char *ngx_http_recovery_redis_sentinel_user(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
+static char *ngx_http_recovery_redis_sentinel_password(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
+static char *ngx_http_recovery_redis_name(ngx_conf_t *cf, char *key,
+    ngx_str_t *value, ngx_str_t *name);
 static char *ngx_http_recovery_redis_tls_ca(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
 static char *ngx_http_recovery_redis_tls_cert(ngx_conf_t *cf,
@@ -61,6 +64,8 @@ static char *ngx_http_recovery_redis_file(ngx_conf_t *cf, char *key,
     ngx_str_t *value, ngx_str_t *file);
 static char *ngx_http_recovery_redis_tls_verify(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
+static char *ngx_http_recovery_redis_sentinels(ngx_conf_t *cf,
+    ngx_http_recovery_redis_conf_t *redis);
 static char *ngx_http_recovery_redis_tls(ngx_conf_t *cf,
     ngx_http_recovery_redis_conf_t *redis);
 
@@ -72,7 +77,10 @@ static ngx_http_recovery_redis_key_t  ngx_http_recovery_redis_keys[] = {
     { ngx_string("poll="), ngx_http_recovery_redis_poll },
     { ngx_string("timeout="), ngx_http_recovery_redis_timeout },
     { ngx_string("db="), ngx_http_recovery_redis_db },
-    { ngx_string("sentinel="), ngx_http_recovery_redis_missing },
+    { ngx_string("sentinel="), ngx_http_recovery_redis_sentinel },
+    { ngx_string("sentinel_user="), ngx_http_recovery_redis_sentinel_user },
+    { ngx_string("sentinel_password_file="),
+      ngx_http_recovery_redis_sentinel_password },
     { ngx_string("tls_ca="), ngx_http_recovery_redis_tls_ca },
     { ngx_string("tls_cert="), ngx_http_recovery_redis_tls_cert },
     { ngx_string("tls_key="), ngx_http_recovery_redis_tls_key },
@@ -112,6 +120,7 @@ ngx_http_recovery_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     redis->poll_ms = 1000;
     redis->timeout_ms = 1000;
     redis->tls_verify = 1;
+    redis->at = ngx_http_recovery_here(cf);
 
     words.redis = redis;
     words.seen = 0;
@@ -185,7 +194,9 @@ ngx_http_recovery_redis_key(ngx_conf_t *cf,
                        "\"recovery_redis\": unknown parameter \"%V\", it "
                        "takes URIs (" NGX_HTTP_RECOVERY_REDIS_URIS ") and "
                        "\"password_file=\", \"prefix=\", \"poll=\", "
-                       "\"timeout=\", \"db=\", \"tls_ca=\", "
+                       "\"timeout=\", \"db=\", \"sentinel=\", "
+                       "\"sentinel_user=\", "
+                       "\"sentinel_password_file=\", \"tls_ca=\", "
                        "\"tls_cert=\", \"tls_key=\", \"tls_verify=\"",
                        &value);
 
@@ -237,7 +248,64 @@ ngx_http_recovery_redis_finish(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_recovery_redis_sentinels(cf, words->redis) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_recovery_redis_tls(cf, words->redis);
+}
+
+
+/* What the URIs of Sentinels say besides an address is of the master. */
+
+static char *
+ngx_http_recovery_redis_sentinels(ngx_conf_t *cf,
+    ngx_http_recovery_redis_conf_t *redis)
+{
+    char                              *wrong;
+    ngx_uint_t                         i;
+    ngx_http_recovery_redis_server_t  *servers;
+
+    servers = redis->servers.elts;
+    wrong = NULL;
+
+    if (redis->sentinel.len == 0) {
+        if (redis->sentinel_user.len || redis->sentinel_password.len) {
+            wrong = "\"sentinel_...=\" is for Sentinels, \"sentinel=\" must "
+                    "name the master";
+        }
+
+    } else if (redis->sentinel_user.len
+               && redis->sentinel_password.len == 0)
+    {
+        wrong = "\"sentinel_user=\" needs \"sentinel_password_file=\", "
+                "both must be given";
+    }
+
+    for (i = 0; redis->sentinel.len && i < redis->servers.nelts; i++) {
+
+        if (servers[i].uri.data[0] == 'u') {
+            wrong = "with \"sentinel=\" URIs must be \"redis://\" or "
+                    "\"rediss://\"";
+
+        } else if (servers[i].tls != servers[0].tls
+                   || servers[i].db != servers[0].db
+                   || servers[i].user.len != servers[0].user.len
+                   || ngx_strncmp(servers[i].user.data, servers[0].user.data,
+                                  servers[0].user.len) != 0)
+        {
+            wrong = "with \"sentinel=\" scheme, user and database are those "
+                    "of the master, all URIs must have the same";
+        }
+    }
+
+    if (wrong != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"recovery_redis\": %s",
+                           wrong);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -284,118 +352,60 @@ static char *
 ngx_http_recovery_redis_password_file(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
 {
-    u_char      *end;
-    ssize_t      n;
-    ngx_str_t    name, *password;
-
-    /* one byte more than allowed, and the end of the line */
-    u_char       buf[NGX_HTTP_RECOVERY_REDIS_PASSWORD_MAX + 3];
-
-    if (value->len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_redis\": \"password_file=\" must name "
-                           "a file");
-        return NGX_CONF_ERROR;
-    }
-
-    name = *value;
-
-    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    n = ngx_http_recovery_redis_read(cf, &name, buf, sizeof(buf));
-    if (n == NGX_ERROR) {
-        return NGX_CONF_ERROR;
-    }
-
-    end = ngx_strlchr(buf, buf + n, LF);
-    if (end != NULL) {
-        n = end - buf;
-    }
-
-    if (n && buf[n - 1] == CR) {
-        n--;
-    }
-
-    if (n == 0 || n > NGX_HTTP_RECOVERY_REDIS_PASSWORD_MAX) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_redis\": the first line of password "
-                           "file \"%V\" must have 1 to %d bytes",
-                           &name, NGX_HTTP_RECOVERY_REDIS_PASSWORD_MAX);
-        return NGX_CONF_ERROR;
-    }
-
-    password = &words->redis->password;
-
-    password->data = ngx_pnalloc(cf->pool, n);
-    if (password->data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memcpy(password->data, buf, n);
-    password->len = n;
-
-    ngx_explicit_memzero(buf, sizeof(buf));
-
-    return NGX_CONF_OK;
+    return ngx_http_recovery_redis_password(cf, "password_file=", value,
+                                            &words->redis->password);
 }
 
 
-/* The beginning of a file; NGX_ERROR after a message. */
-
-static ssize_t
-ngx_http_recovery_redis_read(ngx_conf_t *cf, ngx_str_t *name, u_char *buf,
-    size_t size)
+static char *
+ngx_http_recovery_redis_sentinel_password(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
 {
-    ssize_t          n;
-    ngx_fd_t         fd;
-    ngx_file_info_t  fi;
+    return ngx_http_recovery_redis_password(cf, "sentinel_password_file=",
+                                            value,
+                                            &words->redis->sentinel_password);
+}
 
-    /* not to wait for somebody at the other end of a named pipe */
 
-    fd = ngx_open_file(name->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
-                       NGX_FILE_OPEN, 0);
+static char *
+ngx_http_recovery_redis_sentinel(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
+{
+    return ngx_http_recovery_redis_name(cf, "sentinel=", value,
+                                        &words->redis->sentinel);
+}
 
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "\"recovery_redis\": " ngx_open_file_n
-                           " password file \"%V\" failed", name);
-        return NGX_ERROR;
+
+static char *
+ngx_http_recovery_redis_sentinel_user(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
+{
+    return ngx_http_recovery_redis_name(cf, "sentinel_user=", value,
+                                        &words->redis->sentinel_user);
+}
+
+
+static char *
+ngx_http_recovery_redis_name(ngx_conf_t *cf, char *key, ngx_str_t *value,
+    ngx_str_t *name)
+{
+    size_t  i;
+
+    for (i = 0; i < value->len && value->data[i] > 0x20; i++) {
+        /* void */
     }
 
-    n = NGX_ERROR;
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)) {
+    if (i == 0 || i < value->len || i > NGX_HTTP_RECOVERY_REDIS_NAME_MAX) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_redis\": password file \"%V\" must be "
-                           "a regular file", name);
-        goto done;
+                           "\"recovery_redis\": invalid \"%s%V\", it must "
+                           "be a name of 1 to %d bytes without blanks", key,
+                           value, NGX_HTTP_RECOVERY_REDIS_NAME_MAX);
+        return NGX_CONF_ERROR;
     }
 
-    if (ngx_file_access(&fi) & 0004) {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"recovery_redis\": password file \"%V\" can be "
-                           "read by everybody", name);
-    }
+    *name = *value;
 
-    n = ngx_read_fd(fd, buf, size);
-
-    if (n == -1) {
-        n = NGX_ERROR;
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "\"recovery_redis\": " ngx_read_fd_n
-                           " password file \"%V\" failed", name);
-    }
-
-done:
-
-    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
-                           ngx_close_file_n " \"%V\" failed", name);
-    }
-
-    return n;
+    return NGX_CONF_OK;
 }
 
 
@@ -557,16 +567,4 @@ ngx_http_recovery_redis_tls_verify(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_recovery_redis_missing(ngx_conf_t *cf,
-    ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
-{
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"recovery_redis\": \"sentinel=\" is not supported "
-                       "in this version");
-
-    return NGX_CONF_ERROR;
 }

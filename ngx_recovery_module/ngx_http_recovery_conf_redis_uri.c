@@ -2,7 +2,9 @@
 /*
  * The URIs of "recovery_redis": a server each.
  *
- * Names are resolved here, once, as proxy_pass does it.
+ * A name is left to the "resolver" of http {}.  Where there is none it is
+ * resolved here, once, as proxy_pass does it; and so is "localhost", of which
+ * no DNS knows.
  */
 
 #include "ngx_http_recovery_conf.h"
@@ -17,8 +19,9 @@ static ngx_int_t ngx_http_recovery_redis_user(ngx_conf_t *cf,
     ngx_http_recovery_redis_server_t *server, ngx_str_t *rest);
 static char *ngx_http_recovery_redis_inet(ngx_conf_t *cf,
     ngx_http_recovery_redis_server_t *server, ngx_str_t *host);
-static char *ngx_http_recovery_redis_resolve(ngx_conf_t *cf,
+static char *ngx_http_recovery_redis_address(ngx_conf_t *cf,
     ngx_http_recovery_redis_server_t *server, ngx_str_t *host);
+static ngx_uint_t ngx_http_recovery_redis_local(ngx_str_t *host);
 
 
 char *
@@ -55,7 +58,7 @@ ngx_http_recovery_redis_server(ngx_conf_t *cf,
             return NGX_CONF_ERROR;
         }
 
-        return ngx_http_recovery_redis_resolve(cf, server, uri);
+        return ngx_http_recovery_redis_address(cf, server, uri);
     }
 
     if (ngx_http_recovery_redis_starts(uri, "redis://")) {
@@ -171,12 +174,12 @@ ngx_http_recovery_redis_inet(ngx_conf_t *cf,
         }
     }
 
-    return ngx_http_recovery_redis_resolve(cf, server, host);
+    return ngx_http_recovery_redis_address(cf, server, host);
 }
 
 
 static char *
-ngx_http_recovery_redis_resolve(ngx_conf_t *cf,
+ngx_http_recovery_redis_address(ngx_conf_t *cf,
     ngx_http_recovery_redis_server_t *server, ngx_str_t *host)
 {
     ngx_url_t  u;
@@ -185,8 +188,9 @@ ngx_http_recovery_redis_resolve(ngx_conf_t *cf,
 
     u.url = *host;
     u.default_port = NGX_HTTP_RECOVERY_REDIS_PORT;
+    u.no_resolve = 1;
 
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"recovery_redis\": %s in \"%V\", it must be "
                            NGX_HTTP_RECOVERY_REDIS_URIS,
@@ -197,6 +201,7 @@ ngx_http_recovery_redis_resolve(ngx_conf_t *cf,
     server->addrs = u.addrs;
     server->naddrs = u.naddrs;
     server->host = u.host;
+    server->port = u.port;
 
     if (server->host.len && server->host.data[0] == '[') {
         server->host.data++;
@@ -204,6 +209,57 @@ ngx_http_recovery_redis_resolve(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_recovery_redis_names(ngx_conf_t *cf,
+    ngx_http_recovery_redis_conf_t *redis, ngx_resolver_t *resolver)
+{
+    ngx_url_t                          u;
+    ngx_uint_t                         i;
+    ngx_http_recovery_redis_server_t  *servers;
+
+    servers = redis->servers.elts;
+    redis->resolver = resolver;
+
+    for (i = 0; i < redis->servers.nelts; i++) {
+
+        if (servers[i].naddrs
+            || (resolver != NULL
+                && !ngx_http_recovery_redis_local(&servers[i].host)))
+        {
+            continue;
+        }
+
+        ngx_memzero(&u, sizeof(ngx_url_t));
+
+        u.host = servers[i].host;
+        u.port = servers[i].port;
+
+        if (ngx_inet_resolve_host(cf->pool, &u) != NGX_OK) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"recovery_redis\": %s in \"%V\", its host must "
+                          "be known here or by a \"resolver\" in http {} in "
+                          "%V:%ui", u.err ? u.err : "no address",
+                          &servers[i].uri, &redis->at.file, redis->at.line);
+            return NGX_ERROR;
+        }
+
+        servers[i].addrs = u.addrs;
+        servers[i].naddrs = u.naddrs;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_recovery_redis_local(ngx_str_t *host)
+{
+    return host->len == sizeof("localhost") - 1
+           && ngx_strncasecmp(host->data, (u_char *) "localhost", host->len)
+              == 0;
 }
 
 

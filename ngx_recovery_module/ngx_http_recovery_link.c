@@ -27,7 +27,10 @@ ngx_http_recovery_link_init(ngx_http_recovery_redis_t *redis,
     link->ident = -1;
     link->backoff_ms = NGX_HTTP_RECOVERY_REDIS_BACKOFF_MIN_MS;
 
-    link->reported = ngx_pcalloc(redis->pool, redis->ntargets);
+    link->site = redis->sites;
+
+    link->reported = ngx_pcalloc(redis->pool, (redis->nsites + 1)
+                                     * NGX_HTTP_RECOVERY_REDIS_ADDRS_MAX);
     if (link->reported == NULL) {
         return NGX_ERROR;
     }
@@ -91,6 +94,9 @@ ngx_http_recovery_link_timer(ngx_event_t *ev)
 
     if (link->step == NGX_HTTP_RECOVERY_LINK_IDLE) {
         ngx_http_recovery_link_advance(link);
+
+    } else if (link->step == NGX_HTTP_RECOVERY_LINK_RESOLVE) {
+        ngx_http_recovery_site_timeout(link);
 
     } else if (link->step != NGX_HTTP_RECOVERY_LINK_READY
                || link->outstanding)
@@ -157,15 +163,15 @@ ngx_http_recovery_link_advance(ngx_http_recovery_link_t *link)
 ngx_int_t
 ngx_http_recovery_link_connect(ngx_http_recovery_link_t *link)
 {
-    ngx_int_t               rc;
-    ngx_addr_t             *addr;
-    ngx_peer_connection_t   peer;
+    ngx_int_t                        rc;
+    ngx_peer_connection_t            peer;
+    ngx_http_recovery_redis_addr_t  *addr;
 
-    addr = link->redis->targets[link->target].addr;
+    addr = &link->site->addrs[link->addr];
 
     ngx_memzero(&peer, sizeof(ngx_peer_connection_t));
 
-    peer.sockaddr = addr->sockaddr;
+    peer.sockaddr = &addr->sockaddr.sockaddr;
     peer.socklen = addr->socklen;
     peer.name = &addr->name;
     peer.get = ngx_event_get_peer;
@@ -287,6 +293,8 @@ ngx_http_recovery_link_close(ngx_http_recovery_link_t *link)
         ngx_del_timer(&link->pause);
     }
 
+    ngx_http_recovery_site_cancel(link);
+
     link->step = NGX_HTTP_RECOVERY_LINK_IDLE;
     link->outstanding = 0;
 
@@ -335,5 +343,5 @@ ngx_http_recovery_link_log(ngx_log_t *log, u_char *buf, size_t len)
     }
 
     return ngx_snprintf(p, len, ", address: %V",
-                        &link->redis->targets[link->target].addr->name);
+                        ngx_http_recovery_site_address(link));
 }

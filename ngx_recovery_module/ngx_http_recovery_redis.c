@@ -8,8 +8,6 @@
 #include "ngx_http_recovery_source.h"
 
 
-static ngx_int_t ngx_http_recovery_redis_targets(
-    ngx_http_recovery_redis_t *redis);
 static void ngx_http_recovery_redis_show(ngx_http_recovery_redis_t *redis,
     ngx_http_recovery_redis_state_t state);
 static void ngx_http_recovery_redis_connected(
@@ -45,7 +43,10 @@ ngx_http_recovery_redis_create(ngx_http_recovery_main_conf_t *rmcf,
     redis->conf = rmcf->redis;
     redis->pool = pool;
 
-    if (ngx_http_recovery_redis_targets(redis) != NGX_OK
+    if (ngx_http_recovery_sites_create(redis) != NGX_OK
+        || ngx_http_recovery_link_init(redis, &redis->sentinel,
+                                       &ngx_http_recovery_sentinel, log)
+           != NGX_OK
         || ngx_http_recovery_link_init(redis, &redis->commands,
                                        &ngx_http_recovery_source_commands, log)
            != NGX_OK
@@ -66,7 +67,9 @@ ngx_http_recovery_redis_create(ngx_http_recovery_main_conf_t *rmcf,
 
     ngx_http_recovery_redis_show(redis, NGX_HTTP_RECOVERY_REDIS_CONNECTING);
 
-    ngx_http_recovery_link_wait(&redis->commands, 0);
+    ngx_http_recovery_link_wait(redis->conf->sentinel.len ? &redis->sentinel
+                                                          : &redis->commands,
+                                0);
 
     return redis;
 }
@@ -89,6 +92,7 @@ ngx_http_recovery_redis_stop(ngx_http_recovery_redis_t *redis)
 {
     redis->stopped = 1;
 
+    ngx_http_recovery_link_stop(&redis->sentinel);
     ngx_http_recovery_link_stop(&redis->commands);
     ngx_http_recovery_link_stop(&redis->subscriber);
 }
@@ -109,39 +113,6 @@ ngx_http_recovery_redis_leave(ngx_http_recovery_redis_t *redis)
 }
 
 
-/* All addresses of all servers, in the order in which they are tried. */
-
-static ngx_int_t
-ngx_http_recovery_redis_targets(ngx_http_recovery_redis_t *redis)
-{
-    ngx_uint_t                         i, k, n;
-    ngx_http_recovery_redis_server_t  *servers;
-
-    servers = redis->conf->servers.elts;
-    n = 0;
-
-    for (i = 0; i < redis->conf->servers.nelts; i++) {
-        n += servers[i].naddrs;
-    }
-
-    redis->targets = ngx_palloc(redis->pool,
-                                n * sizeof(ngx_http_recovery_redis_target_t));
-    if (redis->targets == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < redis->conf->servers.nelts; i++) {
-        for (k = 0; k < servers[i].naddrs; k++) {
-            redis->targets[redis->ntargets].server = &servers[i];
-            redis->targets[redis->ntargets].addr = &servers[i].addrs[k];
-            redis->ntargets++;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
 void
 ngx_http_recovery_link_fail(ngx_http_recovery_link_t *link,
     ngx_http_recovery_failure_t failure, ngx_err_t err, const char *text)
@@ -154,12 +125,19 @@ ngx_http_recovery_link_fail(ngx_http_recovery_link_t *link,
     ngx_http_recovery_link_close(link);
 
     if (link == &redis->commands) {
+        ngx_http_recovery_link_stop(&redis->subscriber);
+    }
+
+    /* Sentinels concern nobody as long as there is a master */
+
+    if (link == &redis->commands
+        || (link == &redis->sentinel
+            && redis->commands.step != NGX_HTTP_RECOVERY_LINK_READY))
+    {
         ngx_http_recovery_redis_show(redis,
                                  failure == NGX_HTTP_RECOVERY_FAILURE_DENIED
                                      ? NGX_HTTP_RECOVERY_REDIS_DENIED
                                      : NGX_HTTP_RECOVERY_REDIS_DISCONNECTED);
-
-        ngx_http_recovery_link_stop(&redis->subscriber);
     }
 
     ngx_http_recovery_link_retry(link, failure);
@@ -174,8 +152,10 @@ ngx_http_recovery_link_report(ngx_http_recovery_link_t *link,
     ngx_uint_t                         level;
     ngx_http_recovery_redis_server_t  *server;
 
-    server = link->redis->targets[link->target].server;
-    reported = &link->reported[link->target];
+    server = link->site->server;
+    reported = &link->reported[(link->site - link->redis->sites)
+                                   * NGX_HTTP_RECOVERY_REDIS_ADDRS_MAX
+                               + link->addr];
     kind = failure;
 
     /* who puts the password right has to hear of the rights that it lacks */
@@ -216,7 +196,8 @@ ngx_http_recovery_link_report(ngx_http_recovery_link_t *link,
 
 /*
  * The next address at once; when all have failed, a pause that doubles, and
- * from the first one again.  The subscriber has only one address to go to.
+ * from the first one again.  The subscriber has only one address to go to,
+ * and whom somebody has named is one by himself.
  */
 
 static void
@@ -224,11 +205,13 @@ ngx_http_recovery_link_retry(ngx_http_recovery_link_t *link,
     ngx_http_recovery_failure_t failure)
 {
     ngx_msec_t                  pause;
-    ngx_uint_t                  ntargets;
+    ngx_uint_t                  places;
     ngx_http_recovery_redis_t  *redis;
 
     redis = link->redis;
-    ntargets = (link == &redis->commands) ? redis->ntargets : 1;
+
+    places = (link == &redis->subscriber || link->site == redis->named)
+                 ? 1 : ngx_http_recovery_sites_places(redis);
 
     if (link->good
         && ngx_current_msec - link->good_since_ms
@@ -239,16 +222,21 @@ ngx_http_recovery_link_retry(ngx_http_recovery_link_t *link,
     }
 
     link->good = 0;
+    link->moved = 0;
     link->tries++;
 
-    if (link->tries < ntargets) {
-        link->target = (link->target + 1) % ntargets;
+    if (link->tries < places) {
+        ngx_http_recovery_site_next(link);
         ngx_http_recovery_link_wait(link, 0);
         return;
     }
 
-    if (link == &redis->commands) {
-        link->target = 0;
+    if (link == &redis->commands && redis->conf->sentinel.len) {
+        ngx_http_recovery_sentinel_doubt(redis);
+
+    } else if (link != &redis->subscriber) {
+        link->site = redis->sites;
+        link->addr = 0;
     }
 
     link->tries = 0;
@@ -277,6 +265,8 @@ ngx_http_recovery_link_good(ngx_http_recovery_link_t *link)
         ngx_http_recovery_redis_show(redis, NGX_HTTP_RECOVERY_REDIS_CONNECTED);
     }
 
+    link->moved = 0;
+
     if (link->good) {
         return;
     }
@@ -288,7 +278,9 @@ ngx_http_recovery_link_good(ngx_http_recovery_link_t *link)
 
     ngx_http_recovery_link_action(link, NULL);
 
-    for (i = 0; i < redis->ntargets; i++) {
+    for (i = 0; i < (redis->nsites + 1) * NGX_HTTP_RECOVERY_REDIS_ADDRS_MAX;
+         i++)
+    {
         failed |= link->reported[i];
         link->reported[i] = NGX_HTTP_RECOVERY_FAILURE_NONE;
     }
@@ -298,8 +290,9 @@ ngx_http_recovery_link_good(ngx_http_recovery_link_t *link)
 
     } else if (failed) {
         ngx_log_error(NGX_LOG_NOTICE, &link->log, 0,
-                      "recovery_redis \"%V\": subscribed again",
-                      &redis->targets[link->target].server->uri);
+                      "recovery_redis \"%V\": %s again",
+                      &link->site->server->uri,
+                      link == &redis->subscriber ? "subscribed" : "answers");
     }
 
     ngx_http_recovery_link_action(link, link->use->action);
@@ -316,14 +309,35 @@ ngx_http_recovery_redis_show(ngx_http_recovery_redis_t *redis,
     ngx_http_recovery_redis_state_t state)
 {
     ngx_http_recovery_zone_t  *zone;
+    ngx_http_recovery_link_t  *link;
 
     zone = redis->main->zone;
+    link = &redis->commands;
+
+    /* before anybody was named: who is asked for a name */
+
+    if (redis->conf->sentinel.len && link->site != redis->named) {
+        link = &redis->sentinel;
+    }
 
     rcv_store(&zone->redis_state, state);
 
     (void) ngx_snprintf((u_char *) zone->redis_address,
                         sizeof(zone->redis_address) - 1, "%V%Z",
-                        &redis->targets[redis->commands.target].addr->name);
+                        ngx_http_recovery_site_address(link));
+}
+
+
+void
+ngx_http_recovery_redis_leave_master(ngx_http_recovery_redis_t *redis)
+{
+    ngx_http_recovery_link_stop(&redis->subscriber);
+    ngx_http_recovery_link_close(&redis->commands);
+
+    redis->commands.good = 0;
+    redis->commands.tries = 0;
+
+    ngx_http_recovery_redis_show(redis, NGX_HTTP_RECOVERY_REDIS_DISCONNECTED);
 }
 
 
@@ -338,13 +352,14 @@ ngx_http_recovery_redis_connected(ngx_http_recovery_redis_t *redis)
 
     ngx_log_error(NGX_LOG_NOTICE, &link->log, 0,
                   "recovery_redis \"%V\": connected",
-                  &redis->targets[link->target].server->uri);
+                  &link->site->server->uri);
 
     if (redis->connects++) {
         rcv_add(&zone->redis_reconnects, 1);
     }
 
-    redis->subscriber.target = link->target;
+    redis->subscriber.site = link->site;
+    redis->subscriber.addr = link->addr;
     ngx_http_recovery_link_wait(&redis->subscriber, 0);
 }
 
@@ -363,6 +378,7 @@ ngx_http_recovery_link_refused(ngx_http_recovery_link_t *link,
 
     static const char *const  later[] = {
         "LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "BUSY",
+        "ASK",
         "ERR max number of clients"
     };
 

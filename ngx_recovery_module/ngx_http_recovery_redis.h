@@ -1,17 +1,19 @@
 
 /*
- * The Redis link, between its files: _link.c is one connection, _steps.c its
- * way up, _tls.c the handshake, _link_io.c what goes over it; _redis.c is
- * both of them and what a failure leads to; _source.c has the commands and
- * what replies mean, and knows no socket.
+ * The Redis link, between its files: _link.c is one connection, _site.c where
+ * to, _steps.c its way up, _tls.c the handshake, _link_io.c what goes over
+ * it; _redis.c is all of them and what a failure leads to; _source.c has the
+ * commands and what replies mean, and knows no socket; _sentinel.c and
+ * _cluster.c know of servers that are not in the configuration.
  *
  * There are two links.  "commands" goes through the servers in their order
  * until one answers, "subscriber" follows it to the same address once a
- * poll was answered there; a subscriber that fails harms nobody.
+ * poll was answered there; a subscriber that fails harms nobody.  With
+ * Sentinels a third one goes through these, and "commands" where they say.
  *
  * A link goes up by steps, each of which may wait for a reply:
  *
- *     idle -> connect -> tls -> auth -> select -> ready
+ *     idle -> resolve -> connect -> tls -> auth -> select -> role -> ready
  *
  * Any failure at any step closes it and leads back to
  * idle, where the timer waits for the next try.  Nothing is tried again in
@@ -46,14 +48,18 @@
 #define NGX_HTTP_RECOVERY_REDIS_TURN_BYTES      32768
 #define NGX_HTTP_RECOVERY_REDIS_TURN_MS         10
 #define NGX_HTTP_RECOVERY_REDIS_SAID_MAX        128
+#define NGX_HTTP_RECOVERY_REDIS_HOST_MAX        253
+#define NGX_HTTP_RECOVERY_REDIS_ADDRS_MAX       8       /* of one host */
 
 
 typedef enum {
     NGX_HTTP_RECOVERY_LINK_IDLE = 0,
+    NGX_HTTP_RECOVERY_LINK_RESOLVE,
     NGX_HTTP_RECOVERY_LINK_CONNECT,
     NGX_HTTP_RECOVERY_LINK_TLS,
     NGX_HTTP_RECOVERY_LINK_AUTH,
     NGX_HTTP_RECOVERY_LINK_SELECT,
+    NGX_HTTP_RECOVERY_LINK_ROLE,
     NGX_HTTP_RECOVERY_LINK_READY
 } ngx_http_recovery_link_step_t;
 
@@ -62,6 +68,7 @@ typedef enum {
 
 typedef enum {
     NGX_HTTP_RECOVERY_FAILURE_NONE = 0,
+    NGX_HTTP_RECOVERY_FAILURE_RESOLVE,
     NGX_HTTP_RECOVERY_FAILURE_CONNECT,
     NGX_HTTP_RECOVERY_FAILURE_TIMEOUT,
     NGX_HTTP_RECOVERY_FAILURE_CLOSED,
@@ -91,21 +98,39 @@ typedef struct {
 /*
  * A step on the way to "ready".  start: NGX_OK, a command is in the buffer;
  * NGX_AGAIN, wait for what it began; NGX_DECLINED, nothing to wait for;
- * NGX_ERROR, the link has failed.
+ * NGX_ERROR, the link has failed.  wrong: what is wrong with a reply to that
+ * command that is no error, NULL: nothing.
  */
 
 typedef struct {
     char                   *action;     /* for the log */
     ngx_int_t             (*start)(ngx_http_recovery_link_t *link);
+    const char           *(*wrong)(
+                                const ngx_http_recovery_resp_value_t *value);
 } ngx_http_recovery_step_t;
 
 
-/* One address to connect to. */
+typedef struct {
+    ngx_sockaddr_t                       sockaddr;
+    socklen_t                            socklen;
+    ngx_str_t                            name;
+    u_char                               text[NGX_SOCKADDR_STRLEN];
+} ngx_http_recovery_redis_addr_t;
+
+
+/* A host to connect to, and as whom; its addresses are tried in order. */
 
 typedef struct {
-    ngx_http_recovery_redis_server_t    *server;
-    ngx_addr_t                          *addr;
-} ngx_http_recovery_redis_target_t;
+    ngx_http_recovery_redis_server_t    *server;    /* user, database, TLS */
+    ngx_str_t                            host;
+    in_port_t                            port;
+    ngx_uint_t                           naddrs;
+    ngx_http_recovery_redis_addr_t
+                             addrs[NGX_HTTP_RECOVERY_REDIS_ADDRS_MAX];
+    unsigned                             is_name:1; /* to be looked up */
+    unsigned                             stale:1;   /* which failed last */
+    u_char                       text[NGX_HTTP_RECOVERY_REDIS_HOST_MAX];
+} ngx_http_recovery_redis_site_t;
 
 
 struct ngx_http_recovery_link_s {
@@ -124,12 +149,16 @@ struct ngx_http_recovery_link_s {
     ngx_buf_t                           *out;           /* in its pool */
     ngx_uint_t                           outstanding;   /* replies */
 
-    ngx_uint_t                           target;
+    ngx_http_recovery_redis_site_t      *site;
+    ngx_uint_t                           addr;          /* of the site */
+    ngx_resolver_ctx_t                  *resolving;     /* NULL: nothing */
+    ngx_int_t                            resolved;      /* how it ended */
     ngx_uint_t                           tries;
     ngx_msec_t                           backoff_ms;
     ngx_msec_t                           good_since_ms;
     unsigned                             good:1;
-    u_char                              *reported;      /* per target */
+    unsigned                             moved:1;       /* and not good yet */
+    u_char                              *reported;      /* per address */
 
     ngx_log_t                            log;
     ngx_log_t                            quiet;
@@ -143,8 +172,10 @@ struct ngx_http_recovery_redis_s {
     ngx_http_recovery_main_conf_t       *main;
     ngx_http_recovery_redis_conf_t      *conf;
     ngx_pool_t                          *pool;
-    ngx_http_recovery_redis_target_t    *targets;
-    ngx_uint_t                           ntargets;
+    ngx_http_recovery_redis_site_t      *sites;     /* in their order */
+    ngx_uint_t                           nsites;
+    ngx_http_recovery_redis_site_t      *named;     /* by others; after them */
+    ngx_http_recovery_link_t             sentinel;
     ngx_http_recovery_link_t             commands;
     ngx_http_recovery_link_t             subscriber;
     ngx_http_recovery_source_t          *source;
@@ -204,6 +235,45 @@ void ngx_http_recovery_link_listen(ngx_http_recovery_link_t *link);
 void ngx_http_recovery_link_resume(ngx_event_t *ev);
 
 
+/* _site.c */
+
+ngx_int_t ngx_http_recovery_sites_create(ngx_http_recovery_redis_t *redis);
+
+/* Addresses in all that are known, at least one of each site. */
+ngx_uint_t ngx_http_recovery_sites_places(ngx_http_recovery_redis_t *redis);
+
+/* NGX_ERROR: no host, or one that is too long; the site is as it was. */
+ngx_int_t ngx_http_recovery_site_set(ngx_http_recovery_redis_site_t *site,
+    ngx_http_recovery_redis_server_t *server, const ngx_str_t *host,
+    in_port_t port);
+
+/* The next address, of the next site after its last one, round and round. */
+void ngx_http_recovery_site_next(ngx_http_recovery_link_t *link);
+
+/* For people. */
+ngx_str_t *ngx_http_recovery_site_address(ngx_http_recovery_link_t *link);
+
+/* The step: a name to addresses.  Its deadline has passed; its end. */
+ngx_int_t ngx_http_recovery_site_resolve(ngx_http_recovery_link_t *link);
+void ngx_http_recovery_site_timeout(ngx_http_recovery_link_t *link);
+void ngx_http_recovery_site_cancel(ngx_http_recovery_link_t *link);
+
+
+/* _sentinel.c */
+
+extern const ngx_http_recovery_link_use_t  ngx_http_recovery_sentinel;
+
+/* Whom they have named cannot be had: the next one is asked. */
+void ngx_http_recovery_sentinel_doubt(ngx_http_recovery_redis_t *redis);
+
+
+/* _cluster.c */
+
+/* The reply is an error that begins with MOVED: goes there. */
+void ngx_http_recovery_link_moved(ngx_http_recovery_link_t *link,
+    const ngx_http_recovery_resp_value_t *value);
+
+
 /* _steps.c */
 
 /* By step; none for "ready". */
@@ -242,7 +312,10 @@ void ngx_http_recovery_link_refused(ngx_http_recovery_link_t *link,
 /* The link has done what it is there for, for the first time or again. */
 void ngx_http_recovery_link_good(ngx_http_recovery_link_t *link);
 
-/* Both links down, for good. */
+/* Before going to somebody else: nobody is connected any more. */
+void ngx_http_recovery_redis_leave_master(ngx_http_recovery_redis_t *redis);
+
+/* All links down, for good. */
 void ngx_http_recovery_redis_stop(ngx_http_recovery_redis_t *redis);
 
 /* The end of every handler of an event, after redis->busy++. */

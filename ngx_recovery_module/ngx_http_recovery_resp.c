@@ -8,6 +8,7 @@
  * that is where the arena starts again.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include <hiredis/hiredis.h>
@@ -15,6 +16,12 @@
 #include "ngx_http_recovery_resp.h"
 
 
+static size_t ngx_http_recovery_resp_line(ngx_http_recovery_resp_t *resp,
+    const char *data, size_t len);
+static int ngx_http_recovery_resp_header(ngx_http_recovery_resp_t *resp,
+    char byte);
+static int ngx_http_recovery_resp_push(ngx_http_recovery_resp_t *resp,
+    const char *data, size_t len);
 static ngx_http_recovery_resp_value_t *ngx_http_recovery_resp_place(
     const redisReadTask *task);
 static void *ngx_http_recovery_resp_refuse(const redisReadTask *task,
@@ -57,7 +64,13 @@ ngx_http_recovery_resp_init(ngx_http_recovery_resp_t *resp)
     redisReader  *reader;
 
     resp->error = NULL;
+    resp->refused = NULL;
     resp->unfinished = 0;
+    resp->keep = 0;
+    resp->skip = 0;
+    resp->tail = 0;
+    resp->in_line = 0;
+    resp->nheader = 0;
     resp->nvalues = 0;
     resp->ntext = 0;
 
@@ -84,14 +97,135 @@ ngx_http_recovery_resp_free(ngx_http_recovery_resp_t *resp)
 }
 
 
+/*
+ * Lets all through but the middle of strings that are too long: what is left
+ * of one, and the length that it says, still are the protocol.
+ */
+
 int
 ngx_http_recovery_resp_feed(ngx_http_recovery_resp_t *resp, const char *data,
     size_t len)
 {
+    size_t  n;
+
     if (resp->error != NULL) {
         return -1;
     }
 
+    while (len != 0 && resp->refused == NULL) {
+
+        if (resp->keep) {
+            n = resp->keep < len ? resp->keep : len;
+            resp->keep -= n;
+
+        } else if (resp->skip) {
+            n = resp->skip < len ? resp->skip : len;
+            resp->skip -= n;
+            data += n;
+            len -= n;
+            continue;
+
+        } else if (resp->tail) {
+            n = resp->tail < len ? resp->tail : len;
+            resp->tail -= n;
+
+        } else if (!resp->in_line && (resp->nheader || *data == '$')) {
+            if (ngx_http_recovery_resp_header(resp, *data) != 0) {
+                return -1;
+            }
+
+            data++;
+            len--;
+            continue;
+
+        } else {
+            n = ngx_http_recovery_resp_line(resp, data, len);
+        }
+
+        if (ngx_http_recovery_resp_push(resp, data, n) != 0) {
+            return -1;
+        }
+
+        data += n;
+        len -= n;
+    }
+
+    return 0;
+}
+
+
+/* Bytes up to the end of a line. */
+
+static size_t
+ngx_http_recovery_resp_line(ngx_http_recovery_resp_t *resp, const char *data,
+    size_t len)
+{
+    const char  *end;
+
+    end = memchr(data, '\n', len);
+
+    resp->in_line = (end == NULL);
+
+    return end == NULL ? len : (size_t) (end - data) + 1;
+}
+
+
+/* "$length", byte by byte; anything else in its place is for the reader. */
+
+static int
+ngx_http_recovery_resp_header(ngx_http_recovery_resp_t *resp, char byte)
+{
+    size_t  i, length, n;
+
+    resp->header[resp->nheader++] = byte;
+
+    n = resp->nheader;
+
+    if (byte != '\n' && n < sizeof(resp->header)) {
+        return 0;
+    }
+
+    resp->nheader = 0;
+    resp->in_line = (byte != '\n');
+    length = 0;
+
+    for (i = 1; i < n && resp->header[i] >= '0' && resp->header[i] <= '9';
+         i++)
+    {
+        if (length <= NGX_HTTP_RECOVERY_RESP_STRING_MAX) {
+            length = length * 10 + (size_t) (resp->header[i] - '0');
+        }
+    }
+
+    /* not a length, or that of nil, or one that the reader refuses */
+
+    if (i == 1 || n != i + 2 || resp->header[i] != '\r') {
+        return ngx_http_recovery_resp_push(resp, resp->header, n);
+    }
+
+    if (length > NGX_HTTP_RECOVERY_RESP_STRING_MAX) {
+        resp->refused = "a string of more than 1 MB";
+        return 0;
+    }
+
+    resp->keep = length;
+    resp->tail = 2;
+
+    if (length > NGX_HTTP_RECOVERY_RESP_TEXT) {
+        resp->keep = NGX_HTTP_RECOVERY_RESP_TEXT;
+        resp->skip = length - NGX_HTTP_RECOVERY_RESP_TEXT;
+        n = (size_t) snprintf(resp->header, sizeof(resp->header), "$%d\r\n",
+                              NGX_HTTP_RECOVERY_RESP_TEXT);
+    }
+
+    return ngx_http_recovery_resp_push(resp, resp->header, n);
+}
+
+
+static int
+ngx_http_recovery_resp_push(ngx_http_recovery_resp_t *resp, const char *data,
+    size_t len)
+{
     if (len > NGX_HTTP_RECOVERY_RESP_BYTES - resp->unfinished) {
         resp->error = "too many bytes without a complete reply";
         return -1;
@@ -131,7 +265,8 @@ ngx_http_recovery_resp_next(ngx_http_recovery_resp_t *resp,
     }
 
     if (value == NULL) {
-        return 0;
+        resp->error = resp->refused;
+        return resp->error == NULL ? 0 : -1;
     }
 
     resp->unfinished = reader->len - reader->pos;
@@ -207,7 +342,8 @@ ngx_http_recovery_resp_string(const redisReadTask *task, char *data,
 
     /*
      * Cut, not refused: somebody's long "reason" must not cut the link for
-     * everybody, and no word that means something is that long.
+     * everybody, and no word that means something is that long.  Strings with
+     * a length have been cut already.
      */
 
     if (len > NGX_HTTP_RECOVERY_RESP_TEXT) {
@@ -252,10 +388,12 @@ ngx_http_recovery_resp_array(const redisReadTask *task, int elements)
 
     if (n > NGX_HTTP_RECOVERY_RESP_ELEMENTS) {
         return ngx_http_recovery_resp_refuse(task, "an array of more than "
-                                             "16 elements");
+                                             "64 elements");
     }
 
-    if (task->parent != NULL && task->parent->parent != NULL) {
+    if (task->parent != NULL && task->parent->parent != NULL
+        && task->parent->parent->parent != NULL)
+    {
         return ngx_http_recovery_resp_refuse(task, "arrays nested too deep");
     }
 

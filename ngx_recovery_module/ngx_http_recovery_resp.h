@@ -4,8 +4,9 @@
  *
  * hiredis' reader does the protocol; this file says how much of it a reply
  * may be, because the reader of hiredis 0.14 believes an array that claims
- * 10^9 elements.  Replies are built in an arena of fixed size: no malloc per
- * reply.  There is no nginx in here, so that tests and the fuzzer can run it
+ * 10^9 elements.  A long string is cut before the reader sees it, so that one
+ * costs itself alone.  Replies are built in an arena of fixed size: no malloc
+ * per reply.  There is no nginx in here, so that tests and the fuzzer can run it
  * alone.
  *
  * RESP2 only: what RESP3 added is refused as any other garbage is (a null of
@@ -22,13 +23,13 @@
 
 #define NGX_HTTP_RECOVERY_RESP_BYTES     65536   /* of an unfinished reply */
 #define NGX_HTTP_RECOVERY_RESP_TEXT      4096    /* of a string: cut */
-#define NGX_HTTP_RECOVERY_RESP_ELEMENTS  16      /* of one array */
-#define NGX_HTTP_RECOVERY_RESP_DEPTH     2       /* arrays in each other */
+#define NGX_HTTP_RECOVERY_RESP_STRING_MAX  1048576   /* of one that is cut */
+#define NGX_HTTP_RECOVERY_RESP_HEADER    24      /* bytes of "$length" */
+#define NGX_HTTP_RECOVERY_RESP_ELEMENTS  64      /* of one array */
+#define NGX_HTTP_RECOVERY_RESP_DEPTH     3       /* arrays in each other */
 
-/* One root, its elements, and theirs. */
-#define NGX_HTTP_RECOVERY_RESP_VALUES                                         \
-    (1 + NGX_HTTP_RECOVERY_RESP_ELEMENTS                                      \
-     + NGX_HTTP_RECOVERY_RESP_ELEMENTS * NGX_HTTP_RECOVERY_RESP_ELEMENTS)
+/* In all of a reply: ROLE has four for each replica. */
+#define NGX_HTTP_RECOVERY_RESP_VALUES    273
 
 
 typedef enum {
@@ -59,7 +60,16 @@ struct ngx_http_recovery_resp_value_s {
 typedef struct {
     void                            *reader;        /* redisReader */
     const char                      *error;         /* NULL: none so far */
+    const char                      *refused;       /* where bytes end */
     size_t                           unfinished;    /* bytes */
+
+    /* where we are in the stream: in a line, or in a string ... */
+    size_t                           keep;          /* ... its next bytes */
+    size_t                           skip;          /* those after them */
+    size_t                           tail;          /* and its CRLF */
+    unsigned                         in_line;
+    size_t                           nheader;
+    char                             header[NGX_HTTP_RECOVERY_RESP_HEADER];
     size_t                           nvalues;
     size_t                           ntext;
     ngx_http_recovery_resp_value_t   values[NGX_HTTP_RECOVERY_RESP_VALUES];

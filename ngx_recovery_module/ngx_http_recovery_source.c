@@ -431,6 +431,11 @@ ngx_http_recovery_source_hash(ngx_http_recovery_link_t *link,
 
     if (value->type == NGX_HTTP_RECOVERY_RESP_ERROR) {
 
+        if (ngx_http_recovery_reply_starts(value, "MOVED")) {
+            ngx_http_recovery_link_moved(link, value);
+            return NGX_ERROR;
+        }
+
         if (!ngx_http_recovery_reply_starts(value, "WRONGTYPE")) {
             ngx_http_recovery_link_refused(link, value);
             return NGX_ERROR;

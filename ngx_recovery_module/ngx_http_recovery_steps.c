@@ -8,14 +8,24 @@
 
 static ngx_int_t ngx_http_recovery_step_auth(ngx_http_recovery_link_t *link);
 static ngx_int_t ngx_http_recovery_step_select(ngx_http_recovery_link_t *link);
+static ngx_int_t ngx_http_recovery_step_role(ngx_http_recovery_link_t *link);
+static const char *ngx_http_recovery_step_not_ok(
+    const ngx_http_recovery_resp_value_t *value);
+static const char *ngx_http_recovery_step_not_master(
+    const ngx_http_recovery_resp_value_t *value);
 
 
 const ngx_http_recovery_step_t  ngx_http_recovery_steps[] = {
-    { "waiting", NULL },
-    { "connecting", ngx_http_recovery_link_connect },
-    { "securing the connection", ngx_http_recovery_tls_handshake },
-    { "authenticating", ngx_http_recovery_step_auth },
-    { "selecting the database", ngx_http_recovery_step_select }
+    { "waiting", NULL, NULL },
+    { "resolving the name", ngx_http_recovery_site_resolve, NULL },
+    { "connecting", ngx_http_recovery_link_connect, NULL },
+    { "securing the connection", ngx_http_recovery_tls_handshake, NULL },
+    { "authenticating", ngx_http_recovery_step_auth,
+      ngx_http_recovery_step_not_ok },
+    { "selecting the database", ngx_http_recovery_step_select,
+      ngx_http_recovery_step_not_ok },
+    { "asking for the role", ngx_http_recovery_step_role,
+      ngx_http_recovery_step_not_master }
 };
 
 
@@ -24,26 +34,33 @@ const ngx_http_recovery_step_t  ngx_http_recovery_steps[] = {
 static ngx_int_t
 ngx_http_recovery_step_auth(ngx_http_recovery_link_t *link)
 {
-    ngx_str_t                         words[3];
-    ngx_uint_t                        n;
-    ngx_http_recovery_redis_conf_t   *conf;
-    ngx_http_recovery_redis_server_t *server;
+    ngx_str_t                       words[3], *user, *password;
+    ngx_uint_t                      n;
+    ngx_http_recovery_redis_conf_t *conf;
 
     conf = link->redis->conf;
-    server = link->redis->targets[link->target].server;
 
-    if (conf->password.len == 0) {
+    if (link == &link->redis->sentinel) {
+        user = &conf->sentinel_user;
+        password = &conf->sentinel_password;
+
+    } else {
+        user = &link->site->server->user;
+        password = &conf->password;
+    }
+
+    if (password->len == 0) {
         return NGX_DECLINED;
     }
 
     ngx_str_set(&words[0], "AUTH");
     n = 1;
 
-    if (server->user.len) {
-        words[n++] = server->user;
+    if (user->len) {
+        words[n++] = *user;
     }
 
-    words[n++] = conf->password;
+    words[n++] = *password;
 
     return ngx_http_recovery_link_command(link, n, words);
 }
@@ -56,9 +73,9 @@ ngx_http_recovery_step_select(ngx_http_recovery_link_t *link)
     ngx_str_t                         words[2];
     ngx_http_recovery_redis_server_t *server;
 
-    server = link->redis->targets[link->target].server;
+    server = link->site->server;
 
-    if (server->db == 0) {
+    if (server->db == 0 || link == &link->redis->sentinel) {
         return NGX_DECLINED;
     }
 
@@ -70,12 +87,60 @@ ngx_http_recovery_step_select(ngx_http_recovery_link_t *link)
 }
 
 
-/* Every step on the way up asks for one thing, which is answered by OK. */
+/* Whom a Sentinel names may have been put off meanwhile. */
+
+static ngx_int_t
+ngx_http_recovery_step_role(ngx_http_recovery_link_t *link)
+{
+    ngx_str_t  word;
+
+    if (link->redis->conf->sentinel.len == 0
+        || link != &link->redis->commands)
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_str_set(&word, "ROLE");
+
+    return ngx_http_recovery_link_command(link, 1, &word);
+}
+
+
+static const char *
+ngx_http_recovery_step_not_ok(const ngx_http_recovery_resp_value_t *value)
+{
+    return (value->type == NGX_HTTP_RECOVERY_RESP_STATUS
+            && ngx_http_recovery_reply_starts(value, "OK"))
+               ? NULL : "unknown reply";
+}
+
+
+static const char *
+ngx_http_recovery_step_not_master(const ngx_http_recovery_resp_value_t *value)
+{
+    const ngx_http_recovery_resp_value_t  *role;
+
+    role = value->elements;
+
+    if (value->type != NGX_HTTP_RECOVERY_RESP_ARRAY || value->len == 0
+        || role->type != NGX_HTTP_RECOVERY_RESP_STRING)
+    {
+        return "unknown reply";
+    }
+
+    return ngx_http_recovery_reply_starts(role, "master")
+               ? NULL : "ROLE does not say \"master\"";
+}
+
+
+/* Every step on the way up asks for one thing. */
 
 void
 ngx_http_recovery_step_reply(ngx_http_recovery_link_t *link,
     const ngx_http_recovery_resp_value_t *value)
 {
+    const char  *wrong;
+
     if (ngx_http_recovery_link_expected(link, value) != NGX_OK) {
         return;
     }
@@ -85,11 +150,14 @@ ngx_http_recovery_step_reply(ngx_http_recovery_link_t *link,
         return;
     }
 
-    if (value->type != NGX_HTTP_RECOVERY_RESP_STATUS
-        || !ngx_http_recovery_reply_starts(value, "OK"))
-    {
-        ngx_http_recovery_link_fail(link, NGX_HTTP_RECOVERY_FAILURE_PROTOCOL,
-                                    0, "unknown reply");
+    wrong = ngx_http_recovery_steps[link->step].wrong(value);
+
+    if (wrong != NULL) {
+        ngx_http_recovery_link_fail(link,
+                                    link->step == NGX_HTTP_RECOVERY_LINK_ROLE
+                                        ? NGX_HTTP_RECOVERY_FAILURE_LATER
+                                        : NGX_HTTP_RECOVERY_FAILURE_PROTOCOL,
+                                    0, wrong);
         return;
     }
 

@@ -211,7 +211,7 @@ ngx_http_recovery_tls_handshake(ngx_http_recovery_link_t *link)
 {
     ngx_connection_t  *c;
 
-    if (!link->redis->targets[link->target].server->tls) {
+    if (!link->site->server->tls) {
         return NGX_DECLINED;
     }
 
@@ -244,7 +244,7 @@ ngx_http_recovery_tls_name(ngx_http_recovery_link_t *link)
     u_char     *name;
     ngx_str_t  *host;
 
-    host = &link->redis->targets[link->target].server->host;
+    host = &link->site->host;
 
     if (ngx_http_recovery_tls_is_address(host)) {
         return NGX_OK;
@@ -314,7 +314,7 @@ ngx_http_recovery_tls_verify(ngx_http_recovery_link_t *link)
     u_char      text[NGX_HTTP_RECOVERY_REDIS_SAID_MAX + 256];
     ngx_str_t  *host;
 
-    host = &link->redis->targets[link->target].server->host;
+    host = &link->site->host;
     rc = SSL_get_verify_result(link->connection->ssl->connection);
 
     if (rc != X509_V_OK) {

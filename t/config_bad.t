@@ -102,8 +102,22 @@ my @faults = (
      qr/password_file/],
     [http => 'recovery_redis rediss://;', says('rediss://')],
     [http => 'recovery_redis redisss://127.0.0.1;', qr/rediss:/],
-    [http => "recovery_redis $OK sentinel=main;",
-     qr/sentinel.*(?:version|supported)/i],
+    [http => "recovery_redis $OK sentinel=;", qr/"sentinel=".*must/],
+    [http => "recovery_redis $OK 'sentinel=a b';", says('a b')],
+    [http => "recovery_redis $OK sentinel=" . 'x' x 129 . ';', qr/must/],
+    [http => "recovery_redis $OK sentinel=a sentinel=b;", $TWICE],
+    [http => 'recovery_redis unix:/x sentinel=a;', qr/must be "redis:/],
+    [http => "recovery_redis $OK $TLS sentinel=a;", qr/must have the same/],
+    [http => "recovery_redis $OK/1 $OK/2 sentinel=a;",
+     qr/must have the same/],
+    [http => "recovery_redis $OK sentinel_user=u;", qr/"sentinel=" must/],
+    [http => "recovery_redis $OK sentinel=a sentinel_user=u;",
+     qr/"sentinel_password_file="/],
+    [http => "recovery_redis $OK sentinel=a sentinel_password_file=;",
+     qr/"sentinel_password_file=" must/],
+    [http => "recovery_redis $OK"
+             . ' sentinel_password_file=%%TESTDIR%%/password;',
+     qr/"sentinel=" must/],
     [server => "recovery_redis $OK;", $HERE],
 
     # recovery_backend
@@ -213,6 +227,7 @@ my $t = Test::Recovery->new();
 
 $t->plan(scalar @faults);
 $t->write_file('empty', '');
+$t->write_file('password', "secret\n");
 $t->allow(qr/\[emerg\].*"small"/);
 
 bad($t, @$_) for @faults;

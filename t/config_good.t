@@ -48,6 +48,16 @@ my @forms = (
              . ' tls_verify=on tls_ca=%%TESTDIR%%/ca.crt'
              . ' tls_cert=%%TESTDIR%%/ca.crt tls_key=%%TESTDIR%%/ca.key;'],
 
+    [http => "recovery_redis redis://127.0.0.1:26379/2 redis://127.0.0.2/2"
+             . ' sentinel=main;'],
+    [http => 'recovery_redis rediss://gate@127.0.0.1:26379 sentinel=a.b-c'
+             . ' password_file=%%TESTDIR%%/password sentinel_user=s'
+             . ' sentinel_password_file=%%TESTDIR%%/password;'],
+    [http => "resolver 127.0.0.1;\n"
+             . 'recovery_redis redis://no.such.host.invalid;'],
+    [http => "recovery_redis redis://no.such.host.invalid redis://localhost;\n"
+             . 'resolver 127.0.0.1;'],
+
     # policy: nothing is required
 
     [http => 'recovery_policy x { }'],

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -218,8 +219,10 @@ test_nested(void **state)
     static const row_t  rows[] = {
         { "*2\r\n*1\r\n:1\r\n*2\r\n:2\r\n:3\r\n", "[[1] [2 3]];" },
         { "*2\r\n*0\r\n*-1\r\n", "[[] nil];" },
-        { "*1\r\n*1\r\n*1\r\n:1\r\n", "!" },
-        { "*1\r\n*1\r\n*0\r\n", "!" }
+        { "*3\r\n$6\r\nmaster\r\n:9\r\n*1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n",
+          "[\"master\" 9 [[\"a\" \"b\"]]];" },
+        { "*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "!" },
+        { "*1\r\n*1\r\n*1\r\n*0\r\n", "!" }
     };
 
     (void) state;
@@ -260,13 +263,18 @@ static void
 test_claims(void **state)
 {
     static const row_t  rows[] = {
-        { "*16\r\n", "" },
-        { "*17\r\n", "!" },
+        { "*64\r\n", "" },
+        { "*65\r\n", "!" },
         { "*1000000000\r\n", "!" },
         { "*2147483648\r\n", "!" },
         { "*9223372036854775807\r\n", "!" },
         { "*1\r\n*1000000000\r\n", "!" },
-        { "$9223372036854775807\r\n", "" }              /* by bytes, below */
+        { "$1048576\r\n", "" },
+        { "$1048577\r\n", "!" },
+        { "+OK\r\n$1048577\r\n", "'OK';!" },
+        { "$9223372036854775807\r\n", "!" },
+        { "$99999999999999999999999999\r\n", "!" },
+        { "*2\r\n$1048577\r\nx", "!" }
     };
 
     (void) state;
@@ -346,12 +354,11 @@ test_endless(void **state)
 {
     (void) state;
 
-    endless("$9223372036854775807\r\n", 'x', 4096);
-    endless("$99999999\r\n", 'x', 1000);
     endless("+", 'x', 4096);
+    endless("+", 'x', 1000);
     endless("-", '\r', 4096);
     endless("*", '1', 4096);
-    endless("*16\r\n$1\r\na\r\n$99999\r\n", 'x', 4096);
+    endless("*16\r\n$1\r\na\r\n:", '1', 4096);
 }
 
 
@@ -377,6 +384,58 @@ test_many(void **state)
     }
 
     ngx_http_recovery_resp_free(&resp);
+}
+
+
+/* Strings of the largest size cost no memory, and all of them are read. */
+
+static void
+test_huge_texts(void **state)
+{
+    char    *bytes, *p;
+    size_t   i, k, len, n, size;
+
+    static const size_t  pieces[] = { 1, 7, 4096, 100000, WHOLE };
+
+    (void) state;
+
+    size = NGX_HTTP_RECOVERY_RESP_STRING_MAX;
+    bytes = malloc(3 * (size + 16) + 32);
+    assert_non_null(bytes);
+
+    p = bytes + sprintf(bytes, "*4\r\n");
+
+    for (i = 0; i < 3; i++) {
+        p += sprintf(p, "$%zu\r\n", size);
+        memset(p, '$', size);
+        p += size + (size_t) sprintf(p + size, "\r\n");
+    }
+
+    p += sprintf(p, "$2\r\nup\r\n");
+    len = (size_t) (p - bytes);
+
+    for (k = 0; k < nelts(pieces); k++) {
+        const ngx_http_recovery_resp_value_t  *value = NULL;
+
+        assert_int_equal(ngx_http_recovery_resp_init(&resp), 0);
+
+        for (i = 0; i < len; i += n) {
+            n = (pieces[k] < len - i) ? pieces[k] : len - i;
+            assert_int_equal(ngx_http_recovery_resp_feed(&resp, bytes + i, n),
+                             0);
+            assert_true(resp.unfinished <= NGX_HTTP_RECOVERY_RESP_BYTES);
+            assert_int_equal(ngx_http_recovery_resp_next(&resp, &value),
+                             i + n == len);
+        }
+
+        assert_int_equal(value->len, 4);
+        assert_int_equal(value->elements[2].len, NGX_HTTP_RECOVERY_RESP_TEXT);
+        assert_memory_equal(value->elements[3].data, "up", 2);
+
+        ngx_http_recovery_resp_free(&resp);
+    }
+
+    free(bytes);
 }
 
 
@@ -428,6 +487,7 @@ main(void)
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_endless),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_huge_texts),
         cmocka_unit_test(test_long_text)
     };
 

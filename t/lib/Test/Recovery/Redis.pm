@@ -3,7 +3,8 @@ package Test::Recovery::Redis;
 # A private redis-server on a loopback port and a unix socket, and a RESP
 # client that is small enough to trust.
 #
-#   $r = Test::Recovery::Redis->new(dir => .., port => .., conf => "..")
+#   $r = Test::Recovery::Redis->new(dir => .., port => .., conf => "..",
+#                                   args => ['--sentinel'])
 #                   host => where it listens, run => [words before the command]
 #   $r->cmd('HSET', 'recovery:kv', 'health', 'down')   dies on -ERR
 #   $r->port, $r->unix_path, $r->url, $r->pid
@@ -53,7 +54,8 @@ sub start {
               . "daemonize no\nlogfile $file.log\n" . ($self->{conf} // '');
     close $fh;
 
-    $self->{pid} = spawn(cmd => [@{$self->{run}}, $binary, "$file.conf"],
+    $self->{pid} = spawn(cmd => [@{$self->{run}}, $binary, "$file.conf",
+                                 @{$self->{args} // []}],
                          stdout => "$file.out", stderr => "$file.out");
 
     poll_until(sub {
