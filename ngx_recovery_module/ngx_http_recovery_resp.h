@@ -4,10 +4,10 @@
  *
  * hiredis' reader does the protocol; this file says how much of it a reply
  * may be, because the reader of hiredis 0.14 believes an array that claims
- * 10^9 elements.  A long string is cut before the reader sees it, so that one
+ * 10^9 elements.  A long string is cut before the reader sees it, so that it
  * costs itself alone.  Replies are built in an arena of fixed size: no malloc
- * per reply.  There is no nginx in here, so that tests and the fuzzer can run it
- * alone.
+ * per reply.  There is no nginx in here, so that tests and the fuzzer can run
+ * it alone.
  *
  * RESP2 only: what RESP3 added is refused as any other garbage is (a null of
  * RESP3 is nil with a hiredis that knows it).

@@ -100,14 +100,10 @@ sub policy_usages {
 
 
 sub redis_keys {
-    my ($missing) = @_;
-
     my ($table) = slurp("${SHELL}_conf_redis.c")
                   =~ /redis_keys\[\] = \{(.*?)\n\};/s;
 
-    return map { $_->[0] } grep { ($_->[1] eq 'missing') == $missing }
-           map { [/"(\w+=)"\), ngx_http_recovery_redis_(\w+)/] }
-           grep { /"\w+="/ } split /\n/, $table;
+    return $table =~ /ngx_string\("(\w+=)"\)/g;
 }
 
 
@@ -135,8 +131,7 @@ my %code = (
     metrics => [$fields =~ /(?:GAUGE|COUNTER|FAMILY)\("(\w+)"/g],
     'json keys' => [$fields =~ /^ {4}\{ ngx_string\("(\w+)"\)/gm],
     'hash fields' => [array_of("$CORE/health.c", 'rcv_field_names')],
-    'redis parameters' => [redis_keys(0)],
-    'redis parameters of later versions' => [redis_keys(1)],
+    'redis parameters' => [redis_keys()],
 );
 
 
@@ -153,8 +148,6 @@ sub documented {
     my @connection = tables(section($doc{$REDIS}, 'The connection'));
     my @fails = tables(section($doc{$REDIS}, 'When Redis fails'));
     my @hash = tables(section($doc{$REDIS}, 'The hash') =~ s/^###.*//msr);
-    my ($later) = section($doc{$REDIS}, 'The connection')
-                  =~ /^(This version has no.*?)\n\n/ms;
     my ($levels) = section($text, 'recovery_log_level')
                    =~ /Syntax:\s+\w+ (.*);/;
 
@@ -182,8 +175,6 @@ sub documented {
                         @{$status[1]}],
         'hash fields' => [column($hash[0], 0)],
         'redis parameters' => [grep { /=$/ } column($connection[0], 0)],
-        'redis parameters of later versions' =>
-            [grep { /=$/ } spans($later // '')],
     );
 }
 
@@ -281,8 +272,8 @@ my @bounds = (
      qr/worker\s+slots\s+\(at\s+least\s+(\d+)/],
     ["${SHELL}_conf_redis_uri.c", 'NGX_HTTP_RECOVERY_REDIS_SERVERS_MAX',
      $DIRECTIVES, qr/servers in `recovery_redis` \| (\d+)/],
-    ["${SHELL}_conf_redis.c", 'NGX_HTTP_RECOVERY_REDIS_PASSWORD_MAX', $REDIS,
-     qr/first line, 1 to (\d+) bytes/],
+    ["${SHELL}_conf_redis_password.c",
+     'NGX_HTTP_RECOVERY_REDIS_PASSWORD_MAX', $REDIS, qr/first line, 1 to (\d+) bytes/],
     ["${SHELL}_source.h", 'NGX_HTTP_RECOVERY_SOURCE_PREFIX_MAX', $REDIS,
      qr/channel, 1 to (\d+) bytes/],
     ["${SHELL}_source.h", 'NGX_HTTP_RECOVERY_SOURCE_BATCH', $REDIS,

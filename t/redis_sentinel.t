@@ -18,7 +18,7 @@ use Test::Recovery;
 use Test::Recovery::FakeRedis;
 use Test::Recovery::Watch qw(jumps links slowest statuses);
 
-my $t = Test::Recovery->new()->plan(51);
+my $t = Test::Recovery->new()->plan(54);
 
 $t->backend(8081);
 $t->write_file('password', "S3cr3t\n");
@@ -312,3 +312,19 @@ is(scalar $watch->said(qr/\[error\].*denied.*NOAUTH/), 1, 'password: said');
 configure(uris(26379) . ' sentinel=main'
           . ' sentinel_password_file=%%TESTDIR%%/password');
 uses('password', 6379);
+
+# users with no more rights than the documentation names
+
+$sentinels[0]{auth} = ['S3cr3t'];
+delete $sentinels[0]{sock};
+$sentinels[0]->cmd(qw(ACL SETUSER watch on >S3cr3t
+                      +sentinel|get-master-addr-by-name));
+$redis{6379}->cmd(qw(ACL SETUSER gate on >S3cr3t resetchannels ~recovery:*
+                     &recovery:* +hmget +time +subscribe +ping +role));
+configure(uris(26379) =~ s{//}{//gate\@}r . ' sentinel=main'
+          . ' password_file=%%TESTDIR%%/password sentinel_user=watch'
+          . ' sentinel_password_file=%%TESTDIR%%/password');
+uses('users', 6379);
+is(scalar(grep { /user=gate/ } split /\n/,
+          $redis{6379}->cmd('CLIENT', 'LIST')), 2, 'users: of Redis');
+unlike($t->read_file('error.log'), qr/S3cr3t/, 'no password in the log');
