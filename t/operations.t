@@ -157,6 +157,7 @@ http {
 
         location = /recovery/status  { recovery_status; }
         location = /recovery/metrics { recovery_status prometheus; }
+        location = /recovery/control { recovery_control; }
     }
 }
 
@@ -255,6 +256,13 @@ my @steps = (
     [qr/health 0\.5/, sub { phase(qr/probing|ramping/) }],
     [qr/force closed.*incident/, sub { force('closed', 'jo') && !passes() }],
     [qr/force open/, sub { force('open', 'jo') && passes() }],
+    [qr/\Acurl.*control -H.*"closed"/s, sub {
+        force('closed', 'jo') && !passes() && sheds();
+    }],
+    [qr/\Acurl.*control\n\z/, sub {
+        $_[0] =~ /"kv"/ && $_[0] =~ /"closed"/ && $_[0] =~ /"jo"/;
+    }],
+    [qr/\Acurl.*"clear"/s, sub { force('open') && passes() }],
     [qr/nginx -s reload/, sub {
         my @old = @_[1 .. $#_];
 
@@ -275,6 +283,9 @@ my @steps = (
     [qr/force hold/, sub { phase('ramping'); force('hold', 'jo') }],
     [qr/HDEL.* force/, sub { force('none') }],
     [qr/HGETALL/, sub { $_[0] eq "health\nup\n" }],
+    [qr/\Acurl.*control\n\z/, sub {
+        $_[0] =~ /"backends"/ && $_[0] !~ /"kv"/;
+    }],
 );
 
 my @blocks = blocks($text, 'sh');
