@@ -5,6 +5,9 @@
 #include "reference.h"
 
 
+/* The unit in which the end of a local order is kept. */
+#define RESTORE_ORDER_STEP_MS  100
+
 /* A reference that moved by less than a part of so many is the same one. */
 #define RESTORE_DRIFT_PART  16
 
@@ -46,9 +49,33 @@ restore_take_signal(rcv_snapshot_t *snapshot, const rcv_state_t *state,
     snapshot->force_ends = (signal->force_until_ms != 0);
     snapshot->force_left_ms = rcv_since(signal->force_until_ms, now_ms);
 
+    snapshot->force_safety = signal->safety;
+    snapshot->force_refused = signal->refused;
+
     snapshot->in_force = state->force;
     snapshot->in_force_ppm = state->forced_ppm;
     snapshot->in_force_ms = state->force_ms;
+}
+
+
+static void
+restore_take_override(rcv_snapshot_t *snapshot,
+    const rcv_override_t *override, uint64_t now_ms)
+{
+    snapshot->order_force = override->force;
+    snapshot->order_force_ppm = override->force_ppm;
+    snapshot->order_resume = ((override->flags & RCV_OVERRIDE_RESUME) != 0);
+    snapshot->order_force_left_ms =
+        rcv_override_left_ms(override->force_until_ds, now_ms);
+
+    snapshot->order_health = override->health;
+    snapshot->order_health_milli = override->health_milli;
+    snapshot->order_health_left_ms =
+        rcv_override_left_ms(override->health_until_ds, now_ms);
+
+    snapshot->order_classes = override->classes;
+    snapshot->order_class_left_ms =
+        rcv_override_left_ms(override->class_until_ds, now_ms);
 }
 
 
@@ -68,6 +95,7 @@ rcv_restore_take(rcv_snapshot_t *snapshot, const rcv_state_t *state,
     snapshot->level_ppm = control->level_ppm;
 
     restore_take_signal(snapshot, state, now_ms);
+    restore_take_override(snapshot, &state->override, now_ms);
 
     snapshot->mean_micro = state->mean_micro;
     snapshot->learned_milli = state->learned_milli;
@@ -113,6 +141,9 @@ restore_orders(rcv_state_t *state, const rcv_snapshot_t *snapshot,
     signal->force = (uint8_t) snapshot->force;
     signal->force_ppm = (uint32_t) snapshot->force_ppm;
 
+    signal->safety = (uint8_t) snapshot->force_safety;
+    signal->refused = (uint8_t) snapshot->force_refused;
+
     if (snapshot->force_ends) {
         left_ms = rcv_since(snapshot->force_left_ms, age_ms);
         signal->force_until_ms = rcv_max(rcv_add_sat(now_ms, left_ms), 1);
@@ -123,6 +154,37 @@ restore_orders(rcv_state_t *state, const rcv_snapshot_t *snapshot,
         /* none such has ever been accepted */
         signal->force = RCV_FORCE_NONE;
     }
+}
+
+
+/* Local orders need no source: all of them have an end. */
+
+static void
+restore_override(rcv_override_t *override, const rcv_snapshot_t *snapshot,
+    uint64_t age_ms, uint64_t now_ms)
+{
+    override->force = (uint8_t) snapshot->order_force;
+    override->force_ppm = (uint32_t) snapshot->order_force_ppm;
+    override->flags = snapshot->order_resume ? RCV_OVERRIDE_RESUME : 0;
+    override->force_until_ds =
+        rcv_override_until_ds(now_ms, rcv_since(snapshot->order_force_left_ms,
+                                                age_ms));
+
+    override->health = (uint8_t) snapshot->order_health;
+    override->health_milli = (uint16_t) snapshot->order_health_milli;
+    override->health_until_ds =
+        rcv_override_until_ds(now_ms,
+                              rcv_since(snapshot->order_health_left_ms,
+                                        age_ms));
+
+    override->classes = (uint8_t) snapshot->order_classes;
+    override->class_until_ds =
+        rcv_override_until_ds(now_ms, rcv_since(snapshot->order_class_left_ms,
+                                                age_ms));
+
+    /* until_ds is rounded up, and none that has ended may begin again */
+
+    rcv_override_expire(override, rcv_add_sat(now_ms, RESTORE_ORDER_STEP_MS));
 }
 
 
@@ -192,6 +254,12 @@ restore_phase(const rcv_snapshot_t *snapshot, const rcv_limits_t *limits,
     case RCV_PHASE_RAMPING:
         return (age_ms <= RCV_RESTORE_RESUME_MS) ? RCV_PHASE_RAMPING
                                                  : RCV_PHASE_PROBING;
+
+    case RCV_PHASE_UP:
+    case RCV_PHASE_VERIFYING:
+        /* the ceiling that held it down goes with the source */
+        return (!told && snapshot->ceiling_kind != RCV_CEILING_NONE)
+               ? RCV_PHASE_PROBING : (rcv_phase_t) snapshot->phase;
 
     default:
         return (rcv_phase_t) snapshot->phase;
@@ -265,6 +333,8 @@ rcv_restore_apply(rcv_state_t *state, const rcv_snapshot_t *snapshot,
         }
     }
 
+    restore_override(&state->override, snapshot, age_ms, now_ms);
+
     /* one that has ended meanwhile ends in the first tick, into the ramp */
 
     state->force = (uint8_t) snapshot->in_force;
@@ -296,9 +366,23 @@ rcv_restore_apply(rcv_state_t *state, const rcv_snapshot_t *snapshot,
 static uint32_t
 restore_words(const rcv_state_t *state)
 {
-    const rcv_signal_t  *signal;
+    uint64_t               values;
+    const rcv_signal_t    *signal;
+    const rcv_override_t  *override;
 
     signal = &state->signal;
+    override = &state->override;
+
+    values = (uint64_t) state->forced_ppm ^ signal->health_ppm
+             ^ signal->ceiling ^ signal->force_until_ms
+             ^ (uint64_t) signal->refused << 60
+             ^ (uint64_t) override->force << 40
+             ^ (uint64_t) override->health << 44
+             ^ (uint64_t) override->classes << 48
+             ^ (uint64_t) override->flags << 52
+             ^ override->force_until_ds ^ override->force_ppm
+             ^ (uint64_t) override->health_until_ds << 8
+             ^ (uint64_t) override->class_until_ds << 16;
 
     return (uint32_t) state->phase
            | (uint32_t) state->health << 3
@@ -308,9 +392,7 @@ restore_words(const rcv_state_t *state)
            | (uint32_t) signal->ceiling_kind << 15
            | (uint32_t) (state->dead != 0) << 17
            | (uint32_t) (state->lost != 0) << 18
-           | (uint32_t) ((state->forced_ppm ^ signal->health_ppm
-                          ^ signal->ceiling ^ signal->force_until_ms)
-                         % 4093) << 19;
+           | (uint32_t) (values % 4093) << 19;
 }
 
 

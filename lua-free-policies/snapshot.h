@@ -23,13 +23,13 @@
 #include "state.h"
 
 
-#define RCV_SNAPSHOT_VERSION      2
+#define RCV_SNAPSHOT_VERSION      3
 #define RCV_SNAPSHOT_HEAD_SIZE    40
 #define RCV_SNAPSHOT_RECORDS_MAX  65536
 
-/* Of one record; the fields of the table have less than 144 bytes. */
+/* Of one record; the fields of the table have at most 192 bytes. */
 #define RCV_SNAPSHOT_RECORD_SIZE                                              \
-    (3 + RCV_NAME_MAX + 2 * RCV_TEXT_MAX + 144)
+    (3 + RCV_NAME_MAX + 2 * RCV_TEXT_MAX + 192)
 
 /* Of a file with so many records, at most. */
 #define RCV_SNAPSHOT_SIZE(n)                                                  \
@@ -67,9 +67,22 @@ typedef struct {
     uint64_t             force_ppm;
     uint64_t             force_ends;    /* 0: it has no end */
     uint64_t             force_left_ms;
+    uint64_t             force_safety;  /* rcv_safety_t */
+    uint64_t             force_refused;
     uint64_t             in_force;
     uint64_t             in_force_ppm;
     uint64_t             in_force_ms;
+
+    /* what an operator has ordered at this nginx */
+    uint64_t             order_force;   /* rcv_force_t */
+    uint64_t             order_force_ppm;
+    uint64_t             order_resume;
+    uint64_t             order_force_left_ms;
+    uint64_t             order_health;  /* rcv_health_t */
+    uint64_t             order_health_milli;
+    uint64_t             order_health_left_ms;
+    uint64_t             order_classes;
+    uint64_t             order_class_left_ms;
 
     /* references */
     uint64_t             mean_micro;

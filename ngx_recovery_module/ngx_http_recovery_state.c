@@ -195,7 +195,7 @@ ngx_http_recovery_state_end(ngx_http_recovery_keeper_t *keeper,
 static ngx_int_t
 ngx_http_recovery_keeper_take(ngx_http_recovery_keeper_t *keeper)
 {
-    ngx_uint_t                      i;
+    ngx_uint_t                      i, text;
     rcv_state_t                     state;
     rcv_snapshot_t                  snapshot;
     rcv_snapshot_head_t             head;
@@ -214,7 +214,17 @@ ngx_http_recovery_keeper_take(ngx_http_recovery_keeper_t *keeper)
         backend = ngx_http_recovery_led_backend(keeper->leader, i);
 
         (void) ngx_http_recovery_state_read(backend->record, &state);
-        ngx_http_recovery_texts_get(zone, backend->index, &texts);
+
+        /* of who has the last word: an order, else the source */
+
+        text = state.override.force_text ? state.override.force_text
+                                         : state.override.health_text;
+        if (text != 0) {
+            ngx_http_recovery_texts_at(zone, backend->index, text, &texts);
+
+        } else {
+            ngx_http_recovery_texts_get(zone, backend->index, &texts);
+        }
 
         ngx_memzero(&snapshot, sizeof(rcv_snapshot_t));
         ngx_memcpy(snapshot.name, backend->name.data,

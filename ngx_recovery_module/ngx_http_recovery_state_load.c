@@ -3,6 +3,9 @@
 #include "ngx_http_recovery_texts.h"
 
 
+#define NGX_HTTP_RECOVERY_STATE_PEN_TRIES  1000
+
+
 static ngx_int_t ngx_http_recovery_state_open(
     ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_loaded_t *loaded,
     ngx_http_recovery_file_outcome_t *outcome);
@@ -151,8 +154,16 @@ ngx_http_recovery_state_apply(ngx_http_recovery_main_conf_t *rmcf,
     ngx_memcpy(texts.by, snapshot.by, sizeof(texts.by));
     ngx_memcpy(texts.reason, snapshot.reason, sizeof(texts.reason));
 
-    if (state->signal.health != RCV_HEALTH_NONE
-        || state->signal.force != RCV_FORCE_NONE)
+    if (state->override.force != RCV_FORCE_NONE) {
+        state->override.force_text =
+            ngx_http_recovery_texts_put(zone, backend->index, &texts);
+
+    } else if (state->override.health != RCV_HEALTH_NONE) {
+        state->override.health_text =
+            ngx_http_recovery_texts_put(zone, backend->index, &texts);
+
+    } else if (state->signal.health != RCV_HEALTH_NONE
+               || state->signal.force != RCV_FORCE_NONE)
     {
         (void) ngx_http_recovery_texts_set(zone, backend->index,
                                     state->signal.force != RCV_FORCE_NONE,
@@ -208,21 +219,35 @@ ngx_http_recovery_state_wake_backend(ngx_http_recovery_main_conf_t *rmcf,
     ngx_http_recovery_loaded_t *loaded, ngx_http_recovery_backend_t *backend)
 {
     uint64_t     version;
+    ngx_uint_t   tries;
     rcv_state_t  before, state;
+
+    /* an order is written in some microseconds, and is written over */
+
+    for (tries = 0; ngx_http_recovery_pen_take(backend->record) != NGX_OK;
+         tries++)
+    {
+        if (tries == NGX_HTTP_RECOVERY_STATE_PEN_TRIES) {
+            return;
+        }
+
+        ngx_sched_yield();
+    }
 
     version = ngx_http_recovery_state_read(backend->record, &before);
 
     rcv_state_init(&state, backend->policy->core, &backend->limits,
                    ngx_current_msec);
 
-    if (!ngx_http_recovery_state_apply(rmcf, rmcf->zone, loaded, backend,
-                                       &state))
+    if (ngx_http_recovery_state_apply(rmcf, rmcf->zone, loaded, backend,
+                                      &state))
     {
-        return;
+        state.epoch = (uint16_t) (before.epoch + 1);
+        state.started = before.started;
+
+        (void) ngx_http_recovery_state_write(backend->record, version,
+                                             &state);
     }
 
-    state.epoch = (before.epoch + 1) & ((1u << RCV_GATE_EPOCH_BITS) - 1);
-    state.started = before.started;
-
-    (void) ngx_http_recovery_state_write(backend->record, version, &state);
+    ngx_http_recovery_pen_give(backend->record);
 }

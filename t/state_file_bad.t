@@ -170,7 +170,7 @@ my @bad = (
     ['a bit flipped', at($good, 60, chr(1 ^ ord substr $good, 60, 1)),
      qr/damaged/],
     ['another checksum', at($good, -4, "\0\0\0\0"), qr/damaged/],
-    ['another version', seal(at($good, 8, pack 'V', 3)), qr/version/],
+    ['another version', seal(at($good, 8, pack 'V', 4)), qr/version/],
     ['version 0', seal(at($good, 8, pack 'V', 0)), qr/version/],
     ['no state file', "root:x:0:0:root:/root:/bin/sh\n", qr/not a state file/,
      1],

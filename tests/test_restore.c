@@ -427,6 +427,114 @@ test_force_ended(void **unused)
 }
 
 
+/* An operator's own, which no source could take back. */
+
+static void
+test_order(void **unused)
+{
+    unsigned        i;
+    rcv_override_t  *override;
+
+    static const struct {
+        rcv_force_t  force;
+        uint64_t     age_ms;
+        rcv_force_t  after;
+        rcv_phase_t  phase;
+    } cases[] = {
+        { RCV_FORCE_CLOSED, FRESH_MS, RCV_FORCE_CLOSED, RCV_PHASE_UP },
+        { RCV_FORCE_OPEN,   FRESH_MS, RCV_FORCE_OPEN,   RCV_PHASE_UP },
+        { RCV_FORCE_CLOSED, 97000,    RCV_FORCE_CLOSED, RCV_PHASE_UP },
+        { RCV_FORCE_CLOSED, 98000,    RCV_FORCE_NONE,   RCV_PHASE_PROBING },
+        { RCV_FORCE_CLOSED, OLD_MS,   RCV_FORCE_NONE,   RCV_PHASE_PROBING },
+        { RCV_FORCE_LEVEL,  97000,    RCV_FORCE_LEVEL,  RCV_PHASE_UP },
+        { RCV_FORCE_LEVEL,  99000,    RCV_FORCE_NONE,   RCV_PHASE_RAMPING },
+    };
+
+    (void) unused;
+
+    for (i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        to_phase("", RCV_PHASE_UP);
+        world.source.configured = i % 2;
+
+        override = &world.state.override;
+        override->force = (uint8_t) cases[i / 2].force;
+        override->force_ppm = 300000;
+        override->force_until_ds = rcv_override_until_ds(world.now_ms, 100000);
+        world_run(&world, 2000);
+        assert_int_equal(world.state.force, cases[i / 2].force);
+
+        restart(cases[i / 2].age_ms);
+        assert_int_equal(world.state.force, cases[i / 2].after);
+        assert_int_equal(world.state.phase, cases[i / 2].phase);
+
+        if (cases[i / 2].phase == RCV_PHASE_PROBING) {
+            assert_true(rate(&world.out.allowance) <= RCV_PROBE_RATE_MILLI);
+
+        } else {
+            assert_not_more();
+        }
+
+        assert_true(rcv_override_left_ms(override->force_until_ds,
+                                         world.now_ms) <= 98000);
+        world_done(&world);
+    }
+}
+
+
+static void
+test_order_health(void **unused)
+{
+    rcv_override_t  *override;
+
+    (void) unused;
+
+    to_phase("", RCV_PHASE_UP);
+    world.source.configured = 0;
+
+    override = &world.state.override;
+    override->health = RCV_HEALTH_DOWN;
+    override->health_until_ds = rcv_override_until_ds(world.now_ms, 60000);
+    override->classes = 2;
+    override->class_until_ds = rcv_override_until_ds(world.now_ms, 1000000);
+    world_run(&world, 2000);
+    assert_int_equal(world.state.phase, RCV_PHASE_DOWN);
+
+    restart(FRESH_MS);
+    assert_int_equal(world.state.phase, RCV_PHASE_DOWN);
+    assert_int_equal(world.state.override.classes, 2);
+    assert_not_more();
+
+    /* its end comes, and leads into the ramp */
+
+    world_run(&world, 50000);
+    assert_int_equal(world.state.phase, RCV_PHASE_DOWN);
+    world_until(&world, RCV_PHASE_PROBING, 20000);
+    world_done(&world);
+}
+
+
+/* An "open" that was refused stays refused. */
+
+static void
+test_refused(void **unused)
+{
+    (void) unused;
+
+    to_phase("", RCV_PHASE_UP);
+    world.bad_ppm = RCV_PPM;
+    world_until(&world, RCV_PHASE_DOWN, 20000);
+    (void) world_say(&world, NULL, NULL, "open", UNTIL);
+    world_run(&world, 1000);
+    assert_int_equal(world.state.force, RCV_FORCE_NONE);
+    assert_true(world.state.signal.refused);
+
+    restart(FRESH_MS);
+    assert_int_equal(world.state.force, RCV_FORCE_NONE);
+    assert_not_more();
+    world_done(&world);
+}
+
+
 /* A number in flight that steers in full service goes on steering. */
 
 static void
@@ -572,6 +680,9 @@ main(void)
         cmocka_unit_test(test_lost),
         cmocka_unit_test(test_force),
         cmocka_unit_test(test_force_ended),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_order_health),
+        cmocka_unit_test(test_refused),
         cmocka_unit_test(test_steered),
         cmocka_unit_test(test_epoch),
         cmocka_unit_test(test_cohorts),
