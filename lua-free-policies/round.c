@@ -80,7 +80,8 @@ rcv_round_clear(rcv_round_t *round)
                              .base_works = round->base_works,
                              .age_ms = round->age_ms,
                              .wave = round->wave,
-                             .cohort = round->cohort };
+                             .cohort = round->cohort,
+                             .climb = round->climb };
 }
 
 

@@ -312,10 +312,11 @@ turn_phase(rcv_turn_t *turn)
 static void
 turn_forecast(rcv_turn_t *turn)
 {
-    uint32_t      target_ppm;
-    uint64_t      at_ms, eta_s;
-    unsigned      i;
-    rcv_state_t  *state;
+    uint32_t            target_ppm;
+    uint64_t            at_ms, eta_s;
+    unsigned            i;
+    rcv_state_t        *state;
+    rcv_appointment_t   appointment;
 
     state = turn->state;
 
@@ -339,9 +340,14 @@ turn_forecast(rcv_turn_t *turn)
         break;
     }
 
+    appointment.after_s = 0;
+    rcv_climb_note(&turn->round->climb, state, turn->window);
+
     for (i = 0; i < turn->policy->nclasses; i++) {
-        turn->out->retry_after_s[i] = rcv_retry_after_s(state, turn->policy,
-                                                        i);
+        appointment = rcv_retry_appointment(state, turn->policy,
+                                            &turn->round->climb, i,
+                                            appointment.after_s);
+        turn->out->retry[i] = rcv_retry_pack(&appointment);
     }
 }
 

@@ -41,7 +41,7 @@ typedef struct {
     rcv_budget_t         retries;
     uint64_t             ceiling_milli;     /* schedule aside: what binds;
                                                RCV_UNLIMITED: nothing */
-    uint32_t             retry_after_s[RCV_CLASSES_MAX];    /* no jitter */
+    uint16_t             retry[RCV_CLASSES_MAX];    /* rcv_retry_pack() */
     rcv_change_t         changes[RCV_CHANGES_MAX];
     unsigned             nchanges;
     unsigned             quiet;         /* the next tick may be a slow one */

@@ -77,6 +77,15 @@ typedef struct {
 } rcv_wave_t;
 
 
+/* What service has climbed by, for Retry-After; see retry.c. */
+
+typedef struct {
+    uint64_t             age_ms;        /* 0: new */
+    uint64_t             slow_milli;    /* delivered, a slow mean */
+    unsigned             by_places;     /* is what sheds most */
+} rcv_climb_t;
+
+
 /*
  * A round of the controller: ticks added up until there is enough to judge
  * by.  The leader's own: a new leader begins with an empty one.
@@ -100,8 +109,9 @@ typedef struct {
     uint64_t             age_ms;        /* since the phase began */
     rcv_wave_t           wave;
 
-    /* a round of its own */
+    /* of their own */
     rcv_cohort_round_t   cohort;
+    rcv_climb_t          climb;
 } rcv_round_t;
 
 

@@ -65,8 +65,7 @@ ngx_http_recovery_allowance_publish(ngx_http_recovery_record_t *record,
     ngx_uint_t  i;
 
     for (i = 0; i < RCV_CLASSES_MAX; i++) {
-        rcv_store(&record->retry_after_s[i],
-                  (uint16_t) ngx_min(tick->retry_after_s[i], UINT16_MAX));
+        rcv_store(&record->retry[i], tick->retry[i]);
     }
 
     rcv_store(&record->rate_milli, tick->allowance.rate_milli);

@@ -333,9 +333,8 @@ void
 ngx_http_recovery_ask_shed(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t *decision)
 {
-    ngx_uint_t                    forecast_s;
-    const rcv_policy_t           *policy;
-    ngx_http_recovery_record_t   *record;
+    const rcv_policy_t          *policy;
+    ngx_http_recovery_record_t  *record;
 
     record = decision->backend->record;
     policy = decision->backend->policy->core;
@@ -343,10 +342,12 @@ ngx_http_recovery_ask_shed(ngx_http_recovery_ask_t *ask,
     rcv_add(&ngx_http_recovery_record_class(record, decision->class_index)
                 ->shed[decision->reason], 1);
 
-    forecast_s = rcv_load(&record->retry_after_s[decision->class_index]);
-
-    ctx->retry_after_s = rcv_retry_jitter_s(policy, (uint32_t) forecast_s,
-                                            (uint32_t) ngx_random() << 1);
+    ctx->retry_after_s = rcv_retry_s(policy, record->retry,
+                                     rcv_load(&record->gate.cohort),
+                                     (unsigned) decision->class_index,
+                                     decision->ticket.slot,
+                                     (uint32_t) ngx_random() << 1
+                                     ^ (uint32_t) ngx_random() >> 15);
 
     ngx_http_recovery_log(ask, decision, ctx->retry_after_s);
 }

@@ -56,7 +56,7 @@
 #define RCV_LINE                      64    /* bytes of a cache line */
 
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
-#define NGX_HTTP_RECOVERY_LAYOUT      7
+#define NGX_HTTP_RECOVERY_LAYOUT      8
 
 #define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16
@@ -221,7 +221,7 @@ typedef struct {
     rcv_state_t              state[2];
     uint64_t                 rate_milli;    /* in force, for display */
     uint64_t                 ceiling_milli;
-    uint16_t                 retry_after_s[RCV_CLASSES_MAX];
+    uint16_t                 retry[RCV_CLASSES_MAX];
     uint64_t                 pen;           /* pid << 32 | ms; 0: free */
     uint64_t                 events[NGX_HTTP_RECOVERY_EVENTS];
     uint32_t                 nevents;

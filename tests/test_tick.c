@@ -92,7 +92,7 @@ test_outage(void **unused)
     assert_int_equal(world_allowed(&world), 0);
     assert_int_equal(world.out.allowance.word.reason, RCV_REASON_DOWN);
     assert_false(world.out.quiet || rcv_state_quiet(&world.state));
-    assert_int_equal(world.out.retry_after_s[0], 15);
+    assert_int_equal(world.out.retry[0] & 0xfff, 8);
 
     world_run(&world, 20000);
     assert_int_equal(rcv_window_passed(&world.window), 0);

@@ -412,9 +412,9 @@ check_display(void)
     assert_true(state->why < RCV_WHYS);
 
     for (i = 0; i < chaos.policy.nclasses; i++) {
-        assert_true(chaos.out.retry_after_s[i]
+        assert_true((chaos.out.retry[i] & 0xfff)
                     >= chaos.policy.retry_after_min_s);
-        assert_true(chaos.out.retry_after_s[i]
+        assert_true((chaos.out.retry[i] & 0xfff)
                     <= chaos.policy.retry_after_max_s);
     }
 

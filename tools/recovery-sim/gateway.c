@@ -417,16 +417,23 @@ gateway_done(void *law, const sim_pass_t *pass, sim_result_t result,
 static double
 gateway_retry_after_s(void *law, const sim_ask_t *ask)
 {
+    uint64_t    cut;
+    rcv_str_t   user;
     gateway_t  *gateway = law;
 
     if (gateway->ablation.without == SIM_WITHOUT_RETRY_AFTER) {
         return 0;
     }
 
-    return rcv_retry_jitter_s(gateway->policy,
-               gateway->out.retry_after_s[gateway_classify(gateway,
-                                                           ask->traffic)],
-               (uint32_t) (ask->random >> 32));
+    cut = gateway->gate.cohort;
+    user.data = (const char *) &ask->user;
+    user.len = sizeof(ask->user);
+
+    return rcv_retry_s(gateway->policy, gateway->out.retry, cut,
+                       gateway_classify(gateway, ask->traffic),
+                       cut ? rcv_cohort_slot(rcv_cut_salt(cut), user)
+                           : RCV_COHORT_NONE,
+                       (uint32_t) (ask->random >> 32));
 }
 
 
