@@ -86,6 +86,11 @@ static const ngx_http_recovery_field_t  ngx_http_recovery_redis_fields[] = {
       COUNTER("redis_bad_values_total",
               "Malformed values in Redis; the last good ones were kept.") },
 
+    { ngx_string("audit_dropped"), ngx_string("Audit dropped"),
+      NODE(COUNT, audit_dropped), NULL,
+      COUNTER("audit_dropped_total",
+              "Events that were overwritten before Redis had them.") },
+
     END
 };
 

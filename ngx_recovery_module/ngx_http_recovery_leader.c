@@ -15,6 +15,7 @@
 #include <sys/random.h>
 
 #include "ngx_http_recovery_leader.h"
+#include "ngx_http_recovery_audit.h"
 #include "ngx_http_recovery_slots.h"
 #include "ngx_http_recovery_state.h"
 #include "ngx_http_recovery_texts.h"
@@ -343,6 +344,10 @@ ngx_http_recovery_housekeep(ngx_http_recovery_leader_t *leader)
 
     ngx_http_recovery_slots_reclaim(rmcf->zone);
     ngx_http_recovery_texts_sweep(rmcf->zone, leader->texts);
+
+    if (rmcf->redis != NULL) {
+        ngx_http_recovery_audit_trim(rmcf);
+    }
 
     slots = ngx_http_recovery_slots(rmcf->zone);
     backends = rmcf->backends.elts;

@@ -28,10 +28,10 @@ ngx_http_recovery_link_command(ngx_http_recovery_link_t *link, ngx_uint_t n,
 {
     int          len;
     char        *command;
-    size_t       lens[RCV_FIELDS + 2];
+    size_t       lens[NGX_HTTP_RECOVERY_LINK_WORDS_MAX];
     ngx_buf_t   *b;
     ngx_uint_t   i;
-    const char  *args[RCV_FIELDS + 2];
+    const char  *args[NGX_HTTP_RECOVERY_LINK_WORDS_MAX];
 
     b = link->out;
 

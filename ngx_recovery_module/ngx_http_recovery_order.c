@@ -17,6 +17,9 @@
 static ngx_int_t ngx_http_recovery_order_try(
     ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_backend_t *backend,
     const rcv_order_t *order, uint8_t text, rcv_order_result_t *result);
+static void ngx_http_recovery_order_forget(
+    ngx_http_recovery_main_conf_t *rmcf, ngx_http_recovery_backend_t *backend,
+    const rcv_override_t *override, ngx_uint_t text);
 
 
 ngx_int_t
@@ -54,25 +57,49 @@ ngx_http_recovery_order(ngx_http_recovery_main_conf_t *rmcf,
 }
 
 
-/* With the pen.  A text that nobody refers to is swept up by the leader. */
+/* With the pen.  What the new state refers to no more gives its room back. */
 
 static ngx_int_t
 ngx_http_recovery_order_try(ngx_http_recovery_main_conf_t *rmcf,
     ngx_http_recovery_backend_t *backend, const rcv_order_t *order,
     uint8_t text, rcv_order_result_t *result)
 {
+    rcv_override_t            before;
     ngx_http_recovery_turn_t  turn;
 
     ngx_http_recovery_turn_begin(rmcf, backend, &turn);
 
+    before = turn.state.override;
     *result = rcv_order_apply(&turn.state, backend->policy->core, order, text,
                               turn.now_ms);
 
     if (*result != RCV_ORDER_OK) {
+        ngx_http_recovery_texts_unput(rmcf->zone, backend->index, text);
         return NGX_DECLINED;
     }
 
     turn.by = NGX_HTTP_RECOVERY_BY_LOCAL;
 
-    return ngx_http_recovery_turn_end(&turn) == NGX_OK ? NGX_OK : NGX_BUSY;
+    if (ngx_http_recovery_turn_end(&turn) != NGX_OK) {
+        return NGX_BUSY;
+    }
+
+    ngx_http_recovery_order_forget(rmcf, backend, &turn.state.override,
+                                   before.force_text);
+    ngx_http_recovery_order_forget(rmcf, backend, &turn.state.override,
+                                   before.health_text);
+    ngx_http_recovery_order_forget(rmcf, backend, &turn.state.override, text);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_recovery_order_forget(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_http_recovery_backend_t *backend, const rcv_override_t *override,
+    ngx_uint_t text)
+{
+    if (text != override->force_text && text != override->health_text) {
+        ngx_http_recovery_texts_unput(rmcf->zone, backend->index, text);
+    }
 }

@@ -217,6 +217,9 @@ void ngx_http_recovery_link_stop(ngx_http_recovery_link_t *link);
 
 /* _link_io.c */
 
+/* Of one command. */
+#define NGX_HTTP_RECOVERY_LINK_WORDS_MAX  28
+
 /* A command into the buffer.  NGX_ERROR: did not fit, the link has failed. */
 ngx_int_t ngx_http_recovery_link_command(ngx_http_recovery_link_t *link,
     ngx_uint_t n, const ngx_str_t *words);

@@ -5,6 +5,7 @@
  */
 
 #include "ngx_http_recovery_source.h"
+#include "ngx_http_recovery_audit.h"
 
 
 /* What is known of a backend here. */
@@ -41,6 +42,7 @@ struct ngx_http_recovery_source_s {
     ngx_uint_t                        nbatch;
     ngx_uint_t                        answered;
     ngx_uint_t                        batch[NGX_HTTP_RECOVERY_SOURCE_BATCH];
+    ngx_http_recovery_audit_t         audit;        /* behind those */
 };
 
 
@@ -165,6 +167,7 @@ ngx_http_recovery_source_ready(ngx_http_recovery_link_t *link)
     source->polling = 1;
     source->next = 0;
 
+    ngx_http_recovery_audit_ready(&source->audit);
     ngx_http_recovery_source_ask(link);
 }
 
@@ -263,6 +266,10 @@ ngx_http_recovery_source_ask(ngx_http_recovery_link_t *link)
         source->next++;
     }
 
+    if (ngx_http_recovery_audit_send(&source->audit, link) != NGX_OK) {
+        return;
+    }
+
     ngx_http_recovery_link_send(link);
 }
 
@@ -330,10 +337,20 @@ ngx_http_recovery_source_reply(ngx_http_recovery_link_t *link,
         return;
     }
 
-    rc = source->time_due ? ngx_http_recovery_source_time(link, value)
-                          : ngx_http_recovery_source_hash(link, value);
+    if (source->time_due) {
+        rc = ngx_http_recovery_source_time(link, value);
 
-    if (rc != NGX_OK || source->answered < source->nbatch) {
+    } else if (source->answered < source->nbatch) {
+        rc = ngx_http_recovery_source_hash(link, value);
+
+    } else {
+        ngx_http_recovery_audit_reply(&source->audit, link, value);
+        rc = NGX_OK;
+    }
+
+    if (rc != NGX_OK || source->answered < source->nbatch
+        || source->audit.answered < source->audit.n)
+    {
         return;
     }
 

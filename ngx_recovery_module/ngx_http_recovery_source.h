@@ -13,7 +13,7 @@
 #define _NGX_HTTP_RECOVERY_SOURCE_H_INCLUDED_
 
 
-#include "ngx_http_recovery_redis.h"
+#include "ngx_http_recovery_audit.h"
 
 
 #define NGX_HTTP_RECOVERY_SOURCE_BATCH       64     /* backends */
@@ -22,14 +22,15 @@
 #define NGX_HTTP_RECOVERY_SOURCE_PING_MS     5000
 #define NGX_HTTP_RECOVERY_SOURCE_PREFIX_MAX  64
 
-/* Bytes of one HMGET or of anything smaller: 9 words with their lengths. */
+/* Bytes of one HMGET or of anything smaller: 10 words with their lengths. */
 #define NGX_HTTP_RECOVERY_SOURCE_COMMAND_MAX                                  \
     (NGX_HTTP_RECOVERY_SOURCE_PREFIX_MAX + RCV_NAME_MAX + 256)
 
 /* Bytes of the largest batch. */
 #define NGX_HTTP_RECOVERY_SOURCE_OUT                                          \
     ((NGX_HTTP_RECOVERY_SOURCE_BATCH + 1)                                     \
-     * NGX_HTTP_RECOVERY_SOURCE_COMMAND_MAX)
+     * NGX_HTTP_RECOVERY_SOURCE_COMMAND_MAX                                   \
+     + NGX_HTTP_RECOVERY_AUDIT_BATCH * NGX_HTTP_RECOVERY_AUDIT_COMMAND_MAX)
 
 
 extern const ngx_http_recovery_link_use_t  ngx_http_recovery_source_commands;

@@ -66,14 +66,19 @@ ngx_http_recovery_texts_set(ngx_http_recovery_zone_t *zone,
     uint64_t                   owner;
     ngx_http_recovery_text_t  *text;
 
+    text = ngx_http_recovery_texts_find(zone, record + 1);
+
     if (texts->by[0] == '\0' && texts->reason[0] == '\0') {
-        ngx_http_recovery_texts_drop(zone, record);
+
+        if (text != NULL) {
+            ngx_http_recovery_texts_release(text);
+        }
+
         return NGX_OK;
     }
 
     owner = (uint64_t) (record + 1)
             | (forced ? NGX_HTTP_RECOVERY_TEXTS_FORCED : 0);
-    text = ngx_http_recovery_texts_find(zone, record + 1);
 
     if (text != NULL
         && (uint32_t) rcv_load(&text->word) == owner
@@ -121,6 +126,29 @@ ngx_http_recovery_texts_put(ngx_http_recovery_zone_t *zone,
     }
 
     return 0;
+}
+
+
+void
+ngx_http_recovery_texts_unput(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record, ngx_uint_t number)
+{
+    uint64_t                   word;
+    ngx_http_recovery_text_t  *text;
+
+    if (number == 0 || number > zone->texts) {
+        return;
+    }
+
+    text = ngx_http_recovery_text(zone, number - 1);
+    word = rcv_load(&text->word);
+
+    if (ngx_http_recovery_texts_owner(word)
+        == ((record + 1) | NGX_HTTP_RECOVERY_TEXTS_ORDER))
+    {
+        (void) ngx_http_recovery_texts_mark(text, word,
+                                            NGX_HTTP_RECOVERY_TEXTS_FREE);
+    }
 }
 
 

@@ -36,7 +36,7 @@ ngx_int_t ngx_http_recovery_texts_set(ngx_http_recovery_zone_t *zone,
 void ngx_http_recovery_texts_get(ngx_http_recovery_zone_t *zone,
     ngx_uint_t record, ngx_http_recovery_texts_t *texts);
 
-/* Forgets them: the record is another backend's from now on. */
+/* Forgets all of them: the record is another backend's from now on. */
 void ngx_http_recovery_texts_drop(ngx_http_recovery_zone_t *zone,
     ngx_uint_t record);
 
@@ -46,6 +46,10 @@ void ngx_http_recovery_texts_drop(ngx_http_recovery_zone_t *zone,
  */
 uint8_t ngx_http_recovery_texts_put(ngx_http_recovery_zone_t *zone,
     ngx_uint_t record, const ngx_http_recovery_texts_t *texts);
+
+/* Nobody refers to it any more; 0 is none. */
+void ngx_http_recovery_texts_unput(ngx_http_recovery_zone_t *zone,
+    ngx_uint_t record, ngx_uint_t number);
 
 /* What is there by that number.  Empty when it is not the record's. */
 void ngx_http_recovery_texts_at(ngx_http_recovery_zone_t *zone,

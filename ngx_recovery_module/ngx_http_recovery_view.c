@@ -168,6 +168,7 @@ ngx_http_recovery_view_node(ngx_http_recovery_main_conf_t *rmcf,
 
     node->redis_reconnects = rcv_load(&zone->redis_reconnects);
     node->redis_bad_values = rcv_load(&zone->redis_bad_values);
+    node->audit_dropped = rcv_load(&zone->audit_dropped);
     node->slots_reclaimed = rcv_load(&zone->slots_reclaimed);
 
     for (i = 0; i < NGX_HTTP_RECOVERY_UNDECIDED; i++) {

@@ -27,7 +27,7 @@ typedef enum {
     NGX_HTTP_RECOVERY_SOURCE_REDIS,
     NGX_HTTP_RECOVERY_SOURCE_LOCAL,
     NGX_HTTP_RECOVERY_SOURCES
-} ngx_http_recovery_source_t;
+} ngx_http_recovery_voice_t;
 
 
 /* What decides: the source, its last word, or "when signal_lost". */
@@ -94,7 +94,7 @@ typedef struct {
     uint64_t             force;             /* rcv_force_t */
     uint64_t             force_ppm;
     uint64_t             force_left_s;
-    uint64_t             force_source;      /* ..._source_t */
+    uint64_t             force_source;      /* ..._voice_t */
     ngx_str_t            force_by;
     ngx_str_t            force_reason;
 
@@ -138,6 +138,7 @@ typedef struct {
     uint64_t             redis_success_unix_ms;
     uint64_t             redis_reconnects;
     uint64_t             redis_bad_values;
+    uint64_t             audit_dropped;
 
     uint64_t             has_kept;          /* always, like has_redis */
     uint64_t             kept_state;

@@ -318,6 +318,7 @@ ngx_http_recovery_zone_import(ngx_http_recovery_zone_t *zone,
     zone->redis_last_success_unix_ms = old->redis_last_success_unix_ms;
     zone->redis_reconnects = old->redis_reconnects;
     zone->redis_bad_values = old->redis_bad_values;
+    zone->audit_dropped = old->audit_dropped;
 
     zone->kept = old->kept;
 }

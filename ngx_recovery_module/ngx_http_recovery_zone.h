@@ -56,7 +56,7 @@
 #define RCV_LINE                      64    /* bytes of a cache line */
 
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
-#define NGX_HTTP_RECOVERY_LAYOUT      8
+#define NGX_HTTP_RECOVERY_LAYOUT      9
 
 #define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16
@@ -160,6 +160,7 @@ typedef struct {
     uint64_t                 redis_last_success_unix_ms;
     uint64_t                 redis_reconnects;
     uint64_t                 redis_bad_values;
+    uint64_t                 audit_dropped;
     uint32_t                 redis_state;
     char                     redis_address[108];
 
