@@ -17,7 +17,7 @@ use Test::More;
 use Test::Recovery;
 use Test::Recovery::Order;
 
-my $t = Test::Recovery->new()->plan(32);
+my $t = Test::Recovery->new()->plan(38);
 my $b = $t->backend(8081);
 
 $t->redis_start();
@@ -184,6 +184,28 @@ $t->redis('HDEL', 'recovery:e1', 'by');
 $t->redis('PUBLISH', 'recovery:changed', 'e1');
 ok($t->wait_for(sub { !defined of('e1')->{health_by} }), 'by nobody');
 is(of('e1')->{force}{by}, 'ann', 'by order, still');
+
+# an epoch does not go backwards, whoever leads
+
+$t->redis('DEL', 'recovery:e1');
+say('e1', health => 'up', epoch => 5, by => 'new');
+ok($t->wait_for(sub { (of('e1')->{health_by} // '') eq 'new' }), 'an epoch');
+ok($t->reload(), 'reloaded');
+
+my $epoch = 4;
+
+for my $when ('after a reload', 'by another leader') {
+    my $bad = $t->status()->{redis}{bad_values};
+
+    say('e1', health => 'down', epoch => $epoch--, by => $when);
+    ok($t->wait_for(sub { $t->status()->{redis}{bad_values} > $bad }),
+       "$when: an older one is reported");
+    is(of('e1')->{health} . of('e1')->{health_by}, 'upnew',
+       "$when: and ignored");
+
+    my ($pid) = reverse $t->grep_file('error.log', qr/this worker leads$/);
+    $t->kill9_worker($pid =~ /\] (\d+)#/);
+}
 
 # redis gone; the leader killed
 
