@@ -96,7 +96,8 @@ my @ASKED = (
     'partition', 'cut in the middle', 'half closed', 'empty', 'cut again',
     'worker is killed', 'hangs', 'reload', 'zone', 'nobody says so',
     'never answers', 'every request fails', 'ever later', 'forgotten',
-    'clock of nginx', 'restarted', 'state file is torn',
+    'clock of nginx', 'restarted', 'state file is torn', 'name servers',
+    'Sentinel', 'Cluster', 'the master fails',
 );
 
 
