@@ -250,6 +250,12 @@ allow_phase(const rcv_state_t *state, const rcv_policy_t *policy,
         break;
 
     default: /* RCV_PHASE_UP, RCV_PHASE_VERIFYING */
+
+        if (state->healthy_in_flight == 0) {
+            /* nobody knows yet what would be much */
+            allowance->word.in_flight_limit = RCV_IN_FLIGHT_MAX;
+        }
+
         allow_steer(state, allowance);
         break;
     }
