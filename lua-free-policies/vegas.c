@@ -69,6 +69,16 @@ rcv_limit_wait(rcv_control_t *control, uint64_t us)
 }
 
 
+/* Latency and base are as sure as the fewer that they are made of. */
+
+static uint64_t
+vegas_works(const rcv_round_t *round)
+{
+    return (round->base_works != 0)
+           ? rcv_min(round->works, round->base_works) : round->works;
+}
+
+
 /* What queues behind those that are worked on, by Little's law. */
 
 static int
@@ -90,7 +100,7 @@ vegas_queue(const rcv_control_t *control, const rcv_round_t *round,
 
     if (control->mode == RCV_MODE_SLOW_START
         && rcv_mul_div(control->base_us, RCV_CHANCE_MILLI, RCV_MILLI)
-           > above_us * rcv_sqrt(round->works * 1000000) / 1000)
+           > above_us * rcv_sqrt(vegas_works(round) * 1000000) / 1000)
     {
         /* so much above the base is chance, where hits and misses mix */
         return 1;
