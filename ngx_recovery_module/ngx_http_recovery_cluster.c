@@ -48,17 +48,21 @@ ngx_http_recovery_link_moved(ngx_http_recovery_link_t *link,
                   "recovery_redis \"%V\": moved to \"%V\" port %i",
                   &server->uri, &host, port);
 
-    ngx_http_recovery_redis_leave_master(redis);
+    /* the name lies in the reply, which goes with the connection */
 
     if (ngx_http_recovery_site_set(redis->named, server, &host,
                                    (in_port_t) port)
-        == NGX_OK)
+        != NGX_OK)
     {
-        link->site = redis->named;
-        link->addr = 0;
-        link->moved = 1;
+        ngx_http_recovery_link_refused(link, value);
+        return;
     }
 
+    link->site = redis->named;
+    link->addr = 0;
+    link->moved = 1;
+
+    ngx_http_recovery_redis_leave_master(redis);
     ngx_http_recovery_link_wait(link, 0);
 }
 
