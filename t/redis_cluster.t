@@ -161,7 +161,7 @@ for my $other (@others) {
 }
 
 # The slot goes to another node while the link is up.  Redis wants the keys
-# gone before it gives a slot away.
+# gone before it gives a slot away, and the audit may write a new one.
 
 
 sub give {
@@ -169,9 +169,14 @@ sub give {
 
     my $id = $node{$to}->cmd('CLUSTER', 'MYID');
 
-    $node{$from}->cmd('DEL', map { "$PREFIX$_" } qw(good bad));
-    $node{$_}->cmd('CLUSTER', 'SETSLOT', $slot, 'NODE', $id)
-        for $to, $from, grep { $_ != $from && $_ != $to } @ports;
+    my @setslot = ('CLUSTER', 'SETSLOT', $slot, 'NODE', $id);
+
+    $node{$to}->cmd(@setslot);
+    $t->wait_for(sub {
+        $node{$from}->cmd('DEL', map { "$PREFIX$_" } qw(good bad audit));
+        $node{$from}->cmd(@setslot);
+    }, 'the slot to be given away');
+    $node{$_}->cmd(@setslot) for grep { $_ != $from && $_ != $to } @ports;
 }
 
 
