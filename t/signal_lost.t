@@ -239,7 +239,7 @@ is_deeply([map { b($_)->{phase} } qw(keepup keepdown shed)], \@phases,
 is(get('shed')->{headers}{'x-reason'}, 'signal_lost', 'reload: still shed');
 
 $t->redis_start();
-is($t->redis('DBSIZE'), 0, 'empty: it knows nothing');
+is($t->redis('EXISTS', 'recovery:keepdown'), 0, 'empty: it knows nothing');
 comes_back('empty');
 is(b('keepdown')->{health}, 'down', 'empty: the last word is kept');
 
