@@ -33,6 +33,10 @@
 #define RCV_MOVE_STEEP_PPM  250000
 #define RCV_MOVE_RESULTS    50
 
+/* More are no count, and would not fit where slopes are reckoned. */
+#define RCV_WAVE_RESULTS_MAX  1000000000ull
+#define RCV_WAVE_RATE_MAX     (RCV_WAVE_RESULTS_MAX * RCV_MILLI)
+
 
 static uint64_t
 wave_half_ms(const rcv_control_t *control, uint64_t dt_ms)
@@ -118,7 +122,8 @@ wave_over(rcv_wave_t *wave)
     rate_milli = 0;
 
     if (wave->ms != 0 && wave->shed != 0) {
-        rate_milli = rcv_mul_div(wave->ok, 1000 * RCV_MILLI, wave->ms);
+        rate_milli = rcv_min(rcv_mul_div(wave->ok, 1000 * RCV_MILLI,
+                                         wave->ms), RCV_WAVE_RATE_MAX);
 
     } else if (wave->rate_milli[0] == 0) {
         /* nobody is kept out: what was seen when some were is long ago */
@@ -175,7 +180,8 @@ rcv_wave_note(const rcv_control_t *control, rcv_round_t *round,
         return;
     }
 
-    wave->ok += window->results[RCV_RESULT_OK];
+    wave->ok = rcv_min(rcv_add_sat(wave->ok, window->results[RCV_RESULT_OK]),
+                       RCV_WAVE_RESULTS_MAX);
     wave->ms += window->dt_ms;
     wave->shed += window->shed_in_flight;
 }
