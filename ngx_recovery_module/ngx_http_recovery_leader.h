@@ -34,6 +34,8 @@ typedef struct {
     uint32_t                        overload;
     uint32_t                        gone;
     uint32_t                        spilled;
+    uint32_t                        dry_retries;
+    uint32_t                        dry_bound;
     uint64_t                        work_us;
     uint64_t                        shed_in_flight;
     uint64_t                        shed_retries;

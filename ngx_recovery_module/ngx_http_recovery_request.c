@@ -31,6 +31,8 @@ static ngx_uint_t ngx_http_recovery_trusted(ngx_http_request_t *r,
 static rcv_str_t ngx_http_recovery_user(ngx_http_recovery_ask_t *ask);
 static uint32_t ngx_http_recovery_cost(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf);
+static void ngx_http_recovery_dry_run(ngx_http_recovery_record_t *record,
+    ngx_http_recovery_class_t *class, rcv_reason_t reason);
 static void ngx_http_recovery_log(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_decision_t *decision, ngx_uint_t retry_after_s);
 
@@ -304,7 +306,7 @@ ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
     class = ngx_http_recovery_record_class(record, decision->class_index);
 
     if (decision->outcome == RCV_OUTCOME_SHED_DRY_RUN) {
-        rcv_add(&class->shed_dry_run, 1);
+        ngx_http_recovery_dry_run(record, class, decision->reason);
         return;
     }
 
@@ -314,6 +316,30 @@ ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
     if (!decision->ticket.booked && !ask->uploading) {
         rcv_add(&ask->main->zone->undecided
                     [NGX_HTTP_RECOVERY_UNDECIDED_NO_SLOT], 1);
+    }
+}
+
+
+static void
+ngx_http_recovery_dry_run(ngx_http_recovery_record_t *record,
+    ngx_http_recovery_class_t *class, rcv_reason_t reason)
+{
+    rcv_add(&class->shed_dry_run, 1);
+
+    switch (reason) {
+
+    case RCV_REASON_RETRY_BUDGET:
+        rcv_add(&record->dry_retries, 1);
+        break;
+
+    case RCV_REASON_RATE:
+    case RCV_REASON_IN_FLIGHT:
+    case RCV_REASON_COHORT:
+        break;
+
+    default:
+        rcv_add(&record->dry_bound, 1);
+        break;
     }
 }
 

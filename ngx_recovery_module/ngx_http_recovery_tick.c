@@ -269,14 +269,15 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
 
 
 /*
- * What was let in and shed.  A dry run is no reason of its own: it counts as
- * rate, so that a ramp does not end while it would shed.
+ * What was let in and shed.  A dry run is no reason of its own: what it would
+ * have shed counts like what was, so that a ramp ends when it would have.
  */
 
 static void
 ngx_http_recovery_aggregate_classes(ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_seen_t *seen, rcv_window_t *window)
 {
+    uint32_t                     dry_retries, dry_bound;
     uint64_t                     shed, limit, dry_run, rate, in_flight, retries;
     uint64_t                     by[RCV_REASONS];
     ngx_uint_t                   i, j;
@@ -326,6 +327,15 @@ ngx_http_recovery_aggregate_classes(ngx_http_recovery_backend_t *backend,
                                                      &seen->shed_in_flight);
     window->shed_retries = ngx_http_recovery_delta(&retries,
                                                    &seen->shed_retries);
+
+    dry_retries = ngx_http_recovery_delta32(&record->dry_retries,
+                                            &seen->dry_retries);
+    dry_bound = ngx_http_recovery_delta32(&record->dry_bound,
+                                          &seen->dry_bound);
+
+    window->shed_rate = rcv_since(window->shed_rate,
+                                  (uint64_t) dry_retries + dry_bound);
+    window->shed_retries += dry_retries;
 }
 
 

@@ -216,6 +216,11 @@ typedef struct {
     uint64_t                 latency[RCV_LATENCY_BUCKETS];
     uint64_t                 latency_sum_us;
 
+    /* of shed_dry_run, may wrap: by retry_budget; and by a limit that is
+       not the ramp's */
+    uint32_t                 dry_retries;
+    uint32_t                 dry_bound;
+
     /* of who has the pen */
     uint64_t                 version;       /* of the active state; its
                                                lowest bit: which copy */

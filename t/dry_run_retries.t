@@ -15,7 +15,7 @@ use Test::More;
 
 use Test::Recovery;
 
-my $t = Test::Recovery->new()->plan(10);
+my $t = Test::Recovery->new()->plan(9);
 
 $t->backend(8081);
 $t->redis_start();
