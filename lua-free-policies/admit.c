@@ -186,7 +186,6 @@ rcv_admit_cut(const rcv_admit_at_t *at, uint64_t word, uint64_t cut_word,
 
     if (reason == RCV_REASON_NONE) {
         ticket->spilled = (ticket->slot != RCV_COHORT_NONE);
-        rcv_add(&at->gate->spilled, ticket->spilled);
         return reason;
     }
 
@@ -321,10 +320,5 @@ rcv_admit_undo(const rcv_admit_at_t *at, uint32_t cost_milli,
     if (ticket->budgeted) {
         ticket->budgeted = 0;
         rcv_budget_refund(at->gate);
-    }
-
-    if (ticket->spilled) {
-        ticket->spilled = 0;
-        rcv_sub(&at->gate->spilled, 1);
     }
 }

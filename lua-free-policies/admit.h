@@ -70,6 +70,20 @@ rcv_reason_t rcv_admit_retry(const rcv_admit_at_t *at, unsigned class_index,
     uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket);
 
 /*
+ * No other gate has turned it away either: what was let in beyond the cut is
+ * counted.  Not before, since the leader may look at any time, and a counter
+ * that went down would look to it like one that has wrapped.
+ */
+static inline void
+rcv_admit_passed(const rcv_admit_at_t *at, const rcv_ticket_t *ticket)
+{
+    if (ticket->spilled) {
+        rcv_add(&at->gate->spilled, 1);
+    }
+}
+
+
+/*
  * One more attempt has been made on what was let in once: it costs the same
  * again and counts as a retry, without being asked.
  */

@@ -20,7 +20,7 @@
  *   cohort       the leader's: which users of which class are let in; 0: no
  *                cut; see cohort.h
  *   spilled      everybody's, may wrap: of the marginal class, let in
- *                though beyond the cut
+ *                though beyond the cut; never goes down
  *
  * A process killed at any instruction leaves every field valid; all it can
  * leave behind is permits, and those are found again (inflight.h).  A reader

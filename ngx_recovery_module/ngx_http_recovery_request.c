@@ -299,6 +299,7 @@ void
 ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_decision_t *decision)
 {
+    rcv_admit_at_t               at;
     ngx_http_recovery_class_t   *class;
     ngx_http_recovery_record_t  *record;
 
@@ -309,6 +310,9 @@ ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
         ngx_http_recovery_dry_run(record, class, decision->reason);
         return;
     }
+
+    at = ngx_http_recovery_at(ask->main, decision->backend);
+    rcv_admit_passed(&at, &decision->ticket);
 
     rcv_add(&class->passed, 1);
     rcv_add(&record->cost_milli, ask->cost_milli);

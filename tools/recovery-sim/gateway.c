@@ -341,6 +341,7 @@ gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
             break;
         }
 
+        rcv_admit_passed(&at, &ticket);
         pass->ticket = ticket;
     }
 
