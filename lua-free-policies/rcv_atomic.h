@@ -28,9 +28,6 @@ _Static_assert(__atomic_always_lock_free(sizeof(uint32_t), 0),
 #define rcv_add(p, v)         ((void) __atomic_fetch_add(p, v,                \
                                                          __ATOMIC_RELAXED))
 
-#define rcv_sub(p, v)         ((void) __atomic_fetch_sub(p, v,                \
-                                                         __ATOMIC_RELAXED))
-
 #define rcv_fetch_add(p, v)   __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL)
 #define rcv_fetch_sub(p, v)   __atomic_fetch_sub(p, v, __ATOMIC_ACQ_REL)
 
