@@ -258,6 +258,16 @@ ngx_http_recovery_ctx_t *ngx_http_recovery_ctx_create(ngx_http_request_t *r);
 ngx_http_recovery_decision_t *ngx_http_recovery_decided(
     ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_backend_t *backend);
 
+/* Of the policy that is asked; _facts.c. */
+ngx_uint_t ngx_http_recovery_class(ngx_http_recovery_ask_t *ask);
+rcv_str_t ngx_http_recovery_user(ngx_http_recovery_ask_t *ask);
+uint32_t ngx_http_recovery_cost(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf);
+
+/* Found out when it matters: not while the backend is quietly up. */
+ngx_uint_t ngx_http_recovery_is_retry(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_backend_t *backend);
+
 /*
  * One admission.  ask() fills the decision in: NGX_OK: let pass, or would be
  * shed but for the dry run; NGX_DECLINED: shed, nothing is held.  When all
