@@ -254,6 +254,12 @@ is($rc, 1, 'a figure below its floor');
 like($first, qr/rate-30: goodput \(median\) is .*recorded 1\.500/,
      '... is named');
 
+# what may be shed of a healthy service is less than the slack of the others
+
+($first, $rc) = sim('default', @quick, '--floors',
+                    file('shed.txt', "rate-30 shed worst -0.0001 0.0001\n"));
+is($rc, 1, 'a ten-thousandth more shed in a healthy service');
+
 ($first, $rc) = sim('default', @quick, '--floors', file('odd.txt', "x y\n"));
 is($rc, 2, 'not a floor');
 
