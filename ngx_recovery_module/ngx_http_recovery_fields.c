@@ -8,6 +8,8 @@ static ngx_int_t ngx_http_recovery_samples_undecided(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_requests(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_rank(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_cut(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_shed(const void *view,
@@ -15,6 +17,8 @@ static ngx_int_t ngx_http_recovery_samples_shed(const void *view,
 static ngx_int_t ngx_http_recovery_samples_phase(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_mode(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_force(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_overrides(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
@@ -412,7 +416,8 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
 
     { ngx_string("force"), ngx_string("Force"),
       BACKEND(OBJECT, forced), ngx_http_recovery_force_fields,
-      NO_METRIC },
+      FAMILY("force", GAUGE, force,
+             "1 for the force that decides, 0 for the others.") },
 
     { ngx_string("override"), ngx_string("Override"),
       BACKEND(OBJECT, ordered), ngx_http_recovery_order_fields,
@@ -423,6 +428,10 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
       BACKEND(LIST, classes), ngx_http_recovery_class_fields,
       FAMILY("requests_total", COUNTER, requests,
              "Decided requests by class and outcome.") },
+
+    { SAMPLES_ONLY,
+      FAMILY("class_rank", GAUGE, rank,
+             "Place of the class: 1 is served first.") },
 
     { SAMPLES_ONLY,
       FAMILY("cut_cohorts", GAUGE, cut,
@@ -588,6 +597,28 @@ ngx_http_recovery_samples_requests(const void *view, ngx_uint_t i,
 
 
 static ngx_int_t
+ngx_http_recovery_samples_rank(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    const ngx_http_recovery_view_t        *backend = view;
+    const ngx_http_recovery_class_view_t  *class;
+
+    if (i >= backend->classes.nelts) {
+        return NGX_DONE;
+    }
+
+    class = backend->classes.elts;
+    class += i;
+
+    ngx_http_recovery_sample_label(sample, "class",
+                                   (const char *) class->name.data);
+    sample->value = i + 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
 ngx_http_recovery_samples_cut(const void *view, ngx_uint_t i,
     ngx_http_recovery_sample_t *sample)
 {
@@ -669,6 +700,25 @@ ngx_http_recovery_samples_mode(const void *view, ngx_uint_t i,
     ngx_http_recovery_sample_label(sample, "mode",
                                    ngx_http_recovery_mode_names[i]);
     sample->value = (backend->signal_mode == i);
+
+    return NGX_OK;
+}
+
+
+/* RCV_FORCE_NONE is none: the first one is left out. */
+
+static ngx_int_t
+ngx_http_recovery_samples_force(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    const ngx_http_recovery_view_t  *backend = view;
+
+    if (i >= RCV_FORCES - 1) {
+        return NGX_DONE;
+    }
+
+    ngx_http_recovery_sample_label(sample, "force", rcv_force_names[i + 1]);
+    sample->value = (backend->forced && backend->force == i + 1);
 
     return NGX_OK;
 }

@@ -27,6 +27,8 @@ my %FIXED = (
     upstream_responses_total              => 'counter',
     upstream_latency_seconds              => 'histogram',
     health_age_seconds                    => 'gauge',
+    force                                 => 'gauge',
+    class_rank                            => 'gauge',
     redis_up                              => 'gauge',
     redis_last_success_timestamp_seconds  => 'gauge',
     redis_bad_values_total                => 'counter',
@@ -36,7 +38,7 @@ my %FIXED = (
 );
 
 my $t = Test::Recovery->new();
-$t->plan(38 + 2 * keys %FIXED);
+$t->plan(43 + 2 * keys %FIXED);
 $t->backend(8081);
 $t->redis_start();
 
@@ -137,6 +139,13 @@ is($m->value("${p}upstream_responses_total", %b, result => 'timeout'), 2,
 is($m->value("${p}upstream_latency_seconds_count", backend => 'a') // 0, 10,
    'a: latencies');
 
+is(join(' ', map { "$_->{labels}{class}=$_->{value}" }
+             grep { $_->{labels}{backend} eq 'a' }
+             @{$m->samples("${p}class_rank")}),
+   join(' ', map { "$s->{backends}{a}{classes}[$_]{name}=" . ($_ + 1) }
+             0 .. $#{$s->{backends}{a}{classes}}),
+   'a: ranks in the order of the classes');
+
 for my $name (keys %{$s->{backends}}) {
     my $backend = $s->{backends}{$name};
     my %label = (backend => $name);
@@ -163,6 +172,28 @@ is($m->value("${p}slots_reclaimed_total"), 0, 'slots reclaimed');
 my ($info) = @{$m->samples("${p}info")};
 is("$info->{labels}{version} $info->{labels}{nginx} $info->{value}",
    "$s->{version} $s->{nginx} 1", 'info');
+
+# a force: one of four, and none when it ends
+
+sub forces {
+    my $metrics = $t->metrics();
+    return join ' ', map { $_->{value} ? $_->{labels}{force} : '-' }
+                     grep { $_->{labels}{backend} eq 'a' }
+                     @{$metrics->samples("${p}force")};
+}
+
+is(forces(), '- - - -', 'a: no force');
+
+for my $force (['open', 'open - - -'], ['closed', '- closed - -']) {
+    $t->redis('HSET', 'recovery:a', 'force', $force->[0], 'force_until',
+              time() + 600);
+    $t->redis('PUBLISH', 'recovery:changed', 'a');
+    ok($t->wait_for(sub { forces() eq $force->[1] }), "a: $force->[0]");
+}
+
+$t->redis('HDEL', 'recovery:a', 'force', 'force_until');
+$t->redis('PUBLISH', 'recovery:changed', 'a');
+ok($t->wait_for(sub { forces() eq '- - - -' }), 'a: the force has ended');
 
 # the histogram is cumulative and ends with +Inf
 
