@@ -39,7 +39,9 @@ const char *const  rcv_why_texts[RCV_WHYS] = {
     "an operator stepped back; the limit stays there",
     "an operator let in more classes",
     "an operator's word on health counts, whatever the source says",
-    "an operator's word on health has ended"
+    "an operator's word on health has ended",
+    "what the source says flaps; up counts when it has held for a while",
+    "what the source says has held; up counts again"
 };
 
 

@@ -10,6 +10,7 @@
 
 
 #include "cohort.h"
+#include "flaps.h"
 #include "health.h"
 #include "window.h"
 
@@ -47,6 +48,8 @@ typedef enum {
     RCV_WHY_PROMOTED,
     RCV_WHY_HEALTH_ORDERED,
     RCV_WHY_ORDER_ENDED,
+    RCV_WHY_FLAPS,
+    RCV_WHY_STEADY,
     RCV_WHYS
 } rcv_why_t;
 
@@ -108,6 +111,7 @@ typedef struct {
     rcv_override_t       override;
     rcv_control_t        control;
     rcv_cohort_t         cohort;
+    rcv_flaps_t          flaps;
 
     /* learned in "up" */
     uint64_t             mean_micro;    /* moving average of the cost rate */
@@ -182,7 +186,7 @@ typedef enum {
 /* No tick counts for more time than this: a stopped leader does not leap. */
 #define RCV_PROGRESS_MAX_MS    1000
 
-_Static_assert(sizeof(rcv_state_t) <= 408, "1,000 backends fit in 2 MB");
+_Static_assert(sizeof(rcv_state_t) <= 416, "1,000 backends fit in 2 MB");
 
 
 /* Sets "why" and when, if it is another one. */

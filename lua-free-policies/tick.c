@@ -182,6 +182,38 @@ turn_order(rcv_turn_t *turn)
 }
 
 
+/* An operator's word is believed at once: he knows what he changes. */
+
+static void
+turn_flaps(rcv_turn_t *turn, rcv_health_t before)
+{
+    rcv_state_t        *state;
+    rcv_flaps_facts_t   facts;
+
+    state = turn->state;
+
+    facts.down = (turn->effective.health == RCV_HEALTH_DOWN);
+    facts.fell = (before != RCV_HEALTH_DOWN
+                  && state->health_from == RCV_FROM_SOURCE
+                  && (facts.down || (turn->recovering && state->started)));
+    facts.fresh = !turn->effective.stale;
+
+    switch (rcv_flaps_tick(&state->flaps, &facts, turn->dt_ms)) {
+
+    case RCV_FLAPS_BEGAN:
+        rcv_turn_event(turn, (rcv_phase_t) state->phase, RCV_WHY_FLAPS);
+        break;
+
+    case RCV_FLAPS_ENDED:
+        rcv_turn_event(turn, (rcv_phase_t) state->phase, RCV_WHY_STEADY);
+        break;
+
+    default:
+        break;
+    }
+}
+
+
 /* What the source and an operator say now, and what is new about it. */
 
 static void
@@ -207,6 +239,8 @@ turn_hear(rcv_turn_t *turn)
         state->override.flags &= (uint8_t) ~RCV_OVERRIDE_RECOVERING;
         turn->recovering = 1;
     }
+
+    turn_flaps(turn, (rcv_health_t) state->health);
 
     if (turn->effective.health == RCV_HEALTH_DOWN) {
         /* from here on the source knows when it is back */
@@ -285,6 +319,14 @@ turn_phase(rcv_turn_t *turn)
                               > state->control.level_ppm);
     facts.probes_ok = (state->good_row >= RCV_PROBES_IN_A_ROW
                        && !turn->facts.hold);
+
+    if (facts.probes_ok && state->flaps.damped
+        && state->health_from == RCV_FROM_SOURCE)
+    {
+        facts.probes_ok = 0;
+        rcv_state_why(state, RCV_WHY_FLAPS, turn->now_ms);
+    }
+
     facts.relapse = (turn->verdict == RCV_VERDICT_RELAPSE
                      || turn->verdict == RCV_VERDICT_DEAD);
     facts.dead = (turn->verdict == RCV_VERDICT_DEAD);

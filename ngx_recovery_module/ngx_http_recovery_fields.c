@@ -347,6 +347,11 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
       GAUGE("health_age_seconds",
             "Time since the source of health last answered.") },
 
+    { ngx_string("health_damped"), ngx_string("Flapping"),
+      BACKEND(BOOL, health_damped), NULL,
+      GAUGE("health_damped",
+            "1 while health flaps, and up is not believed until it holds.") },
+
     { ngx_string("signal_lost"), ngx_string("Signal lost"),
       BACKEND(BOOL, signal_lost), NULL,
       GAUGE("signal_lost",

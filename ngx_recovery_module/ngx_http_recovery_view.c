@@ -308,6 +308,7 @@ ngx_http_recovery_view_signal(ngx_http_recovery_backend_t *backend,
         view->health_age_ms = NGX_HTTP_RECOVERY_UNKNOWN;
     }
 
+    view->health_damped = state->flaps.damped;
     view->signal_lost = (state->lost != 0);
     view->signal_mode = ngx_http_recovery_view_mode(backend, state, node);
 }

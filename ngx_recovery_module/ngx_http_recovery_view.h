@@ -73,6 +73,7 @@ typedef struct {
     uint64_t             health;            /* rcv_health_t */
     uint64_t             health_source;
     uint64_t             health_age_ms;
+    uint64_t             health_damped;
     uint64_t             signal_lost;
     uint64_t             signal_mode;       /* ngx_http_recovery_mode_t */
 

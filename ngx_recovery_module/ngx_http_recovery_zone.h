@@ -56,7 +56,7 @@
 #define RCV_LINE                      64    /* bytes of a cache line */
 
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
-#define NGX_HTTP_RECOVERY_LAYOUT      9
+#define NGX_HTTP_RECOVERY_LAYOUT      10
 
 #define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16

@@ -52,6 +52,7 @@ my %BACKEND = (
     health_by       => 'string|null',
     health_reason   => 'string|null',
     health_age_ms   => 'number|null',
+    health_damped   => 'boolean',
     signal_lost     => 'boolean',
     signal_mode     => 'string|null',
     allowed_per_s   => 'number|null',
