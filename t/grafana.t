@@ -36,11 +36,20 @@ http {
     recovery_redis    redis://127.0.0.1:%%PORT_6379%% poll=200ms;
     recovery_backend  kv { capacity 1000r/s; }
 
+    # always at its quota: it has a ceiling, and its class is cut
+    recovery_policy   c  { cohort $arg_user; }
+    recovery_backend  co { policy c; quota 10r/s; }
+
     server {
         listen  127.0.0.1:%%PORT_8080%%;
 
         location / {
             recovery    kv;
+            proxy_pass  http://127.0.0.1:%%PORT_8081%%;
+        }
+
+        location /co {
+            recovery    co;
             proxy_pass  http://127.0.0.1:%%PORT_8081%%;
         }
     }
@@ -180,7 +189,8 @@ clean('each panel is in docs/monitoring.md',
 
 $t->run();
 
-my $load = $t->load(rate => 40, uris => ['/'], timeout => 30);
+my $load = $t->load(rate => 80, timeout => 30,
+                    uris => ['/', map { "/co?user=$_" } 1 .. 7]);
 my $m;
 
 ok($t->wait_for(sub {
@@ -188,7 +198,8 @@ ok($t->wait_for(sub {
     $m->value('nginx_recovery_redis_up')
     && $m->value('nginx_recovery_state_file_written')
     && @{$m->samples('nginx_recovery_health_age_seconds')}
-    && @{$m->samples('nginx_recovery_eta_seconds')};
+    && @{$m->samples('nginx_recovery_eta_seconds')}
+    && @{$m->samples('nginx_recovery_cut_cohorts')};
 }), 'a scrape of a node at work');
 
 clean('each expression has samples', map { selected(expanded($_), $m) }

@@ -40,11 +40,20 @@ http {
     recovery_policy   p { ramp from=2% double=2s verify=1s; }
     recovery_backend  kv { policy p; capacity 500r/s; }
 
+    # always at its quota: it has a ceiling, and its class is cut
+    recovery_policy   c  { cohort $arg_user; }
+    recovery_backend  co { policy c; quota 10r/s; }
+
     server {
         listen  127.0.0.1:%%PORT_8080%%;
 
         location / {
             recovery    kv;
+            proxy_pass  http://127.0.0.1:%%PORT_8081%%;
+        }
+
+        location /co {
+            recovery    co;
             proxy_pass  http://127.0.0.1:%%PORT_8081%%;
         }
 
@@ -67,6 +76,8 @@ my @rules = map {
 } qw(recording alerts);
 
 my $load = $t->load(rate => 60, uris => ['/'], timeout => 30);
+my $users = $t->load(rate => 40, timeout => 30,
+                     uris => [map { "/co?user=$_" } 1 .. 8]);
 my $p = Test::Recovery::PromServer->new($t,
     targets => ['127.0.0.1:' . $t->port(8080)], path => '/recovery/metrics',
     interval => '250ms', rules => \@rules);
@@ -78,7 +89,10 @@ sub until_value {
 }
 
 
-sub phase { return until_value("nginx_recovery_phase{phase='$_[0]'}", qr/^1$/) }
+sub phase {
+    return until_value("nginx_recovery_phase{backend='kv',phase='$_[0]'}",
+                       qr/^1$/);
+}
 
 
 sub firing {
@@ -92,12 +106,13 @@ sub firing {
 
 ok(until_value('up', qr/^1$/), 'the scrape works');
 ok(phase('up'), 'up');
-is($p->value('count(nginx_recovery_phase)'), 6, 'six phases');
-is($p->value('nginx_recovery_allowed_requests_per_second'), '+Inf',
-   'no limit is +Inf');
-ok(until_value('backend:nginx_recovery_level_ratio:min', qr/^1$/),
+is($p->value('count(nginx_recovery_phase{backend="kv"})'), 6, 'six phases');
+is($p->value('nginx_recovery_allowed_requests_per_second{backend="kv"}'),
+   '+Inf', 'no limit is +Inf');
+ok(until_value('backend:nginx_recovery_level_ratio:min{backend="kv"}', qr/^1$/),
    'a rule makes that 1');
-ok(until_value('sum(rate(nginx_recovery_requests_total[10s]))', qr/^[1-9]\d/),
+ok(until_value('sum(rate(nginx_recovery_requests_total{backend="kv"}[10s]))',
+               qr/^[1-9]\d/),
    'demand');
 ok(firing('BackendDown', 0), 'no alert');
 is_deeply($p->query('nginx_recovery_magic'), [], 'a name that is not there');
@@ -120,9 +135,10 @@ ok($t->wait_for(sub {
 $t->health('kv', 'down');
 ok(phase('down'), 'down');
 ok(firing('BackendDown', 1), 'alert: down');
-ok(until_value('backend_class:nginx_recovery_shed:ratio_rate5m', qr/^0\.\d/),
+ok(until_value('backend_class:nginx_recovery_shed:ratio_rate5m{backend="kv"}',
+               qr/^0\.\d/),
    'the part that is shed');
-is($p->value('nginx_recovery_level_ratio'), 0, 'level');
+is($p->value('nginx_recovery_level_ratio{backend="kv"}'), 0, 'level');
 
 my ($alert) = grep { $_->{labels}{alertname} eq 'NginxRecoveryBackendDown' }
               @{($p->get('/api/v1/alerts') // {})->{alerts} // []};
@@ -139,7 +155,8 @@ ok(phase('ramping'), 'ramping');
 
 $t->redis('HSET', 'recovery:kv', 'force', 'hold');
 $t->redis('PUBLISH', 'recovery:changed', 'kv');
-ok(until_value('nginx_recovery_force{force="hold"}', qr/^1$/), 'held');
+ok(until_value('nginx_recovery_force{backend="kv",force="hold"}',
+               qr/^1$/), 'held');
 
 my @empty = map {
     my ($title, @exprs) = @$_;
@@ -164,11 +181,12 @@ ok(phase('up'), 'up again');
 
 # what was seen meanwhile: the level rose, and through the phases
 
-my $rose = $p->query('nginx_recovery_level_ratio[5m]') // [];
+my $rose = $p->query('nginx_recovery_level_ratio{backend="kv"}[5m]') // [];
 my %level = map { $_->[1] => 1 } map { @{$_->{values}} } @$rose;
 
 cmp_ok(scalar(grep { /^0\.\d/ } keys %level), '>', 3, 'levels of the ramp');
-is($p->value('max_over_time(nginx_recovery_phase{phase="ramping"}[5m])'), 1,
+is($p->value('max_over_time(nginx_recovery_phase'
+             . '{backend="kv",phase="ramping"}[5m])'), 1,
    'the ramp is in the history');
 
 # orders
@@ -189,7 +207,7 @@ ok(firing('BadValues', 1), 'alert: a bad value');
 $t->redis_stop();
 ok(firing('RedisDown', 1), 'alert: Redis');
 
-$load->stop();
+$_->stop() for $load, $users;
 $t->stop();
 ok(firing('NodeLost', 1), 'alert: the node is gone');
 ok($p->stop(), 'Prometheus ends');
