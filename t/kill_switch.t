@@ -2,7 +2,8 @@
 
 # Goal: the kill switches work, both ways and in every phase: force closed lets
 # nothing in, force open lets everything in, through Redis and ordered in
-# nginx.  What an order ends in is no more than the phase gives.
+# nginx.  What an order ends in is no more than the phase gives, also when it
+# runs out.
 # Method: each phase is led to, by traffic as well; requests tell what passes.
 # The longest times are printed; with TEST_STRICT set they are judged as well,
 # which is for a machine that does nothing else: util/kill-switch.sh.
@@ -20,7 +21,7 @@ use Test::Recovery::Order;
 
 my @PHASES = qw(up degraded down probing ramping verifying);
 
-my $t = Test::Recovery->new()->plan(13 * @PHASES + 2);
+my $t = Test::Recovery->new()->plan(17 * @PHASES - 2);
 my $b = $t->backend(8081);
 
 $t->redis_start();
@@ -169,6 +170,38 @@ for my $phase (@PHASES) {
     ok($t->wait_for(sub { !kv()->{force} }), "$phase: over");
     ok(order($t, 'kv', action => 'clear')->{status} == 200
        && !defined kv()->{override}, "$phase: nothing is left");
+}
+
+# an order that runs out leaves nothing open that was not open before; who was
+# closed for a second is not up again in the time of a test
+
+sub ran_out {
+    my ($phase, $force, @more) = @_;
+
+    my $label = "$phase: $force runs out";
+
+    to_phase($phase) or diag("$phase: " . kv()->{phase});
+    order($t, 'kv', action => 'force', value => $force, for => '1500ms',
+          @more);
+    ok($t->wait_for(sub { (kv()->{force}{source} // '') ne 'local' }),
+       $label);
+
+    return ($label, kv());
+}
+
+for my $phase (grep { $_ ne 'up' } @PHASES) {
+    my ($label, $kv) = ran_out($phase, 'closed');
+
+    ok($kv->{phase} eq ($phase eq 'down' ? 'down' : 'probing')
+       && defined $kv->{allowed_per_s} && $kv->{allowed_per_s} <= 10,
+       "$label: behind it are probes")
+        or diag("$kv->{phase} ", $kv->{allowed_per_s} // 'all');
+
+    ($label, $kv) = ran_out($phase, 'open', override_safety => 'failing');
+
+    is($kv->{phase} . (defined $kv->{allowed_per_s} ? ' limited' : ''),
+       $phase . ($phase eq 'verifying' ? '' : ' limited'),
+       "$label: it is as before");
 }
 
 diag(sprintf 'longest: %.1f ms in nginx, %.1f ms through redis',

@@ -130,11 +130,11 @@ sub put {
     my ($fields) = @_;
 
     my @words = split ' ', $fields;
-    my @set;
+    my (@set, @gone);
 
     while (my ($name, $value) = splice @words, 0, 2) {
         if ($value eq '-') {
-            $t->redis('HDEL', $key, $name);
+            push @gone, $name;
             next;
         }
 
@@ -143,9 +143,11 @@ sub put {
         push @set, $name, $value;
     }
 
-    # in one command: a poll between two would see a force without its end
+    # a poll in between must not see a force that has lost its end: what
+    # needs none comes first, then all ends go at once
 
     $t->redis('HSET', $key, @set) if @set;
+    $t->redis('HDEL', $key, @gone) if @gone;
 
     $t->redis('PUBLISH', 'my:{x}:changed', 'kv');
 }
