@@ -6,7 +6,8 @@
  * loses its lease.  nginx's own thread pools are not in every build, and
  * would be 32 threads in every worker.  The thread has its bytes and paths to
  * itself and makes system calls only; a flag tells that it is done, and the
- * next tick looks at it.
+ * next tick looks at it.  A leader that another one has relieved leaves its
+ * thread alone: it may still have requests to end.
  */
 
 #include "ngx_http_recovery_state.h"
@@ -19,23 +20,36 @@
 #define NGX_HTTP_RECOVERY_STATE_STACK  65536
 
 
+/* Of the leader, and of its thread as long as that runs. */
+
+typedef enum {
+    NGX_HTTP_RECOVERY_WRITING_DONE = 0,
+    NGX_HTTP_RECOVERY_WRITING_ON,
+    NGX_HTTP_RECOVERY_WRITING_LEFT      /* the thread frees it */
+} ngx_http_recovery_writing_state_t;
+
+typedef struct {
+    uint32_t                        state;
+    size_t                          size;
+    ngx_http_recovery_file_job_t    job;
+    u_char                          data[];     /* then the paths */
+} ngx_http_recovery_writing_t;
+
+
 struct ngx_http_recovery_keeper_s {
     ngx_http_recovery_leader_t     *leader;
     rcv_restore_mark_t             *marks;      /* one a backend */
     rcv_due_t                       due;
     uint64_t                        begun_ms;   /* of the last writing */
-    u_char                         *data;
-    size_t                          size;
+    ngx_http_recovery_writing_t    *writing;
     pthread_t                       thread;
-    uint32_t                        done;       /* set by the thread */
     unsigned                        running:1;
     unsigned                        failed:1;
-    ngx_http_recovery_file_job_t    job;
 };
 
 
-static ngx_int_t ngx_http_recovery_keeper_paths(
-    ngx_http_recovery_keeper_t *keeper, ngx_str_t *file, ngx_pool_t *pool);
+static ngx_http_recovery_writing_t *ngx_http_recovery_writing_create(
+    size_t size, ngx_str_t *file);
 static ngx_int_t ngx_http_recovery_keeper_take(
     ngx_http_recovery_keeper_t *keeper);
 static void ngx_http_recovery_keeper_start(
@@ -43,10 +57,11 @@ static void ngx_http_recovery_keeper_start(
 static void *ngx_http_recovery_keeper_thread(void *data);
 static void ngx_http_recovery_keeper_finish(
     ngx_http_recovery_keeper_t *keeper);
+static void ngx_http_recovery_keeper_leave(
+    ngx_http_recovery_keeper_t *keeper);
 static void ngx_http_recovery_keeper_tell(ngx_http_recovery_keeper_t *keeper,
     ngx_http_recovery_kept_state_t state);
-static const char *ngx_http_recovery_state_directory(ngx_str_t *file,
-    ngx_pool_t *pool);
+static size_t ngx_http_recovery_state_directory(ngx_str_t *file);
 static ngx_err_t ngx_http_recovery_state_access(const char *directory,
     ngx_core_conf_t *ccf);
 
@@ -75,15 +90,14 @@ ngx_http_recovery_state_keeper(ngx_http_recovery_leader_t *leader)
 
     keeper->leader = leader;
     keeper->due = RCV_DUE_SOON;
-    keeper->size = RCV_SNAPSHOT_SIZE(n);
-    keeper->data = ngx_palloc(leader->pool, keeper->size);
     keeper->marks = ngx_pcalloc(leader->pool, n * sizeof(rcv_restore_mark_t));
 
-    if (keeper->data == NULL || keeper->marks == NULL
-        || ngx_http_recovery_keeper_paths(keeper, &rmcf->state_file,
-                                          leader->pool)
-           != NGX_OK)
-    {
+    if (keeper->marks != NULL) {
+        keeper->writing = ngx_http_recovery_writing_create(
+                                  RCV_SNAPSHOT_SIZE(n), &rmcf->state_file);
+    }
+
+    if (keeper->writing == NULL) {
         ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
                       "recovery: no memory to write the state file");
         return NULL;
@@ -97,25 +111,32 @@ ngx_http_recovery_state_keeper(ngx_http_recovery_leader_t *leader)
 }
 
 
-static ngx_int_t
-ngx_http_recovery_keeper_paths(ngx_http_recovery_keeper_t *keeper,
-    ngx_str_t *file, ngx_pool_t *pool)
+static ngx_http_recovery_writing_t *
+ngx_http_recovery_writing_create(size_t size, ngx_str_t *file)
 {
-    u_char  *temp;
+    u_char                       *p;
+    ngx_http_recovery_writing_t  *writing;
 
-    temp = ngx_pnalloc(pool, file->len + sizeof(".tmp"));
-    if (temp == NULL) {
-        return NGX_ERROR;
+    writing = calloc(1, sizeof(ngx_http_recovery_writing_t) + size
+                        + 3 * file->len + sizeof(".tmp") + 2);
+    if (writing == NULL) {
+        return NULL;
     }
 
-    ngx_sprintf(temp, "%V.tmp%Z", file);
+    writing->size = size;
+    writing->job.data = writing->data;
 
-    keeper->job.path = (char *) file->data;
-    keeper->job.temp = (char *) temp;
-    keeper->job.directory = ngx_http_recovery_state_directory(file, pool);
-    keeper->job.data = keeper->data;
+    p = writing->data + size;
+    writing->job.path = (char *) p;
+    p = ngx_sprintf(p, "%V%Z", file);
 
-    return keeper->job.directory ? NGX_OK : NGX_ERROR;
+    writing->job.temp = (char *) p;
+    p = ngx_sprintf(p, "%V.tmp%Z", file);
+
+    writing->job.directory = (char *) p;
+    ngx_memcpy(p, file->data, ngx_http_recovery_state_directory(file));
+
+    return writing;
 }
 
 
@@ -142,7 +163,9 @@ ngx_http_recovery_state_turn(ngx_http_recovery_keeper_t *keeper)
 
     if (keeper->running) {
 
-        if (!rcv_load_acquire(&keeper->done)) {
+        if (rcv_load_acquire(&keeper->writing->state)
+            == NGX_HTTP_RECOVERY_WRITING_ON)
+        {
             return;
         }
 
@@ -179,14 +202,39 @@ void
 ngx_http_recovery_state_end(ngx_http_recovery_keeper_t *keeper,
     ngx_uint_t last)
 {
-    if (keeper->running) {
+    if (last && keeper->running) {
         ngx_http_recovery_keeper_finish(keeper);
     }
 
     if (last && ngx_http_recovery_keeper_take(keeper) == NGX_OK) {
-        ngx_http_recovery_file_replace(&keeper->job);
+        ngx_http_recovery_file_replace(&keeper->writing->job);
         ngx_http_recovery_keeper_finish(keeper);
     }
+
+    ngx_http_recovery_keeper_leave(keeper);
+}
+
+
+/* Without waiting for a thread that is not done. */
+
+static void
+ngx_http_recovery_keeper_leave(ngx_http_recovery_keeper_t *keeper)
+{
+    uint32_t  state;
+
+    if (keeper->running) {
+        (void) pthread_detach(keeper->thread);
+
+        state = NGX_HTTP_RECOVERY_WRITING_ON;
+
+        if (rcv_cas(&keeper->writing->state, &state,
+                    NGX_HTTP_RECOVERY_WRITING_LEFT))
+        {
+            return;
+        }
+    }
+
+    free(keeper->writing);
 }
 
 
@@ -203,12 +251,14 @@ ngx_http_recovery_keeper_take(ngx_http_recovery_keeper_t *keeper)
     ngx_http_recovery_zone_t       *zone;
     ngx_http_recovery_texts_t       texts;
     ngx_http_recovery_backend_t    *backend;
+    ngx_http_recovery_file_job_t   *job;
     ngx_http_recovery_main_conf_t  *rmcf;
 
     rmcf = keeper->leader->main;
     zone = rmcf->zone;
+    job = &keeper->writing->job;
 
-    rcv_snapshot_begin(&writer, keeper->data, keeper->size);
+    rcv_snapshot_begin(&writer, keeper->writing->data, keeper->writing->size);
 
     for (i = 0; i < rmcf->backends.nelts; i++) {
         backend = ngx_http_recovery_led_backend(keeper->leader, i);
@@ -241,24 +291,25 @@ ngx_http_recovery_keeper_take(ngx_http_recovery_keeper_t *keeper)
     head.written_ms = ngx_http_recovery_unix_ms();
     head.records = writer.records;
 
-    keeper->job.writer = head.writer;
-    keeper->job.predecessor = zone->kept.predecessor;
-    keeper->job.unix_ms = head.written_ms;
-    keeper->job.len = rcv_snapshot_end(&writer, &head);
+    job->writer = head.writer;
+    job->predecessor = zone->kept.predecessor;
+    job->unix_ms = head.written_ms;
+    job->len = rcv_snapshot_end(&writer, &head);
 
     keeper->due = RCV_DUE_NONE;
     keeper->begun_ms = ngx_max(ngx_current_msec, 1);
 
-    return keeper->job.len ? NGX_OK : NGX_ERROR;
+    return job->len ? NGX_OK : NGX_ERROR;
 }
 
 
 static void
 ngx_http_recovery_keeper_start(ngx_http_recovery_keeper_t *keeper)
 {
-    int             err;
-    sigset_t        all, before;
-    pthread_attr_t  attr;
+    int                            err;
+    sigset_t                       all, before;
+    pthread_attr_t                 attr;
+    ngx_http_recovery_file_job_t  *job;
 
     if (ngx_http_recovery_keeper_take(keeper) != NGX_OK) {
         return;
@@ -274,18 +325,20 @@ ngx_http_recovery_keeper_start(ngx_http_recovery_keeper_t *keeper)
         sigfillset(&all);
         (void) pthread_sigmask(SIG_BLOCK, &all, &before);
 
-        rcv_store(&keeper->done, 0);
+        rcv_store(&keeper->writing->state, NGX_HTTP_RECOVERY_WRITING_ON);
         err = pthread_create(&keeper->thread, &attr,
-                             ngx_http_recovery_keeper_thread, keeper);
+                             ngx_http_recovery_keeper_thread,
+                             keeper->writing);
 
         (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
         (void) pthread_attr_destroy(&attr);
     }
 
     if (err != 0) {
-        keeper->job.outcome.result = NGX_HTTP_RECOVERY_FILE_FAILED;
-        keeper->job.outcome.step = "pthread_create()";
-        keeper->job.outcome.err = err;
+        job = &keeper->writing->job;
+        job->outcome.result = NGX_HTTP_RECOVERY_FILE_FAILED;
+        job->outcome.step = "pthread_create()";
+        job->outcome.err = err;
         ngx_http_recovery_keeper_finish(keeper);
         return;
     }
@@ -299,10 +352,17 @@ ngx_http_recovery_keeper_start(ngx_http_recovery_keeper_t *keeper)
 static void *
 ngx_http_recovery_keeper_thread(void *data)
 {
-    ngx_http_recovery_keeper_t *keeper = data;
+    ngx_http_recovery_writing_t *writing = data;
 
-    ngx_http_recovery_file_replace(&keeper->job);
-    rcv_store_release(&keeper->done, 1);
+    uint32_t  state;
+
+    ngx_http_recovery_file_replace(&writing->job);
+
+    state = NGX_HTTP_RECOVERY_WRITING_ON;
+
+    if (!rcv_cas(&writing->state, &state, NGX_HTTP_RECOVERY_WRITING_DONE)) {
+        free(writing);
+    }
 
     return NULL;
 }
@@ -319,7 +379,7 @@ ngx_http_recovery_keeper_finish(ngx_http_recovery_keeper_t *keeper)
         keeper->running = 0;
     }
 
-    job = &keeper->job;
+    job = &keeper->writing->job;
     kept = &keeper->leader->main->zone->kept;
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
@@ -387,7 +447,8 @@ ngx_http_recovery_keeper_tell(ngx_http_recovery_keeper_t *keeper,
     }
 
     ngx_memcpy(before, kept->error, sizeof(before));
-    ngx_http_recovery_state_error(kept, "not written", &keeper->job.outcome);
+    ngx_http_recovery_state_error(kept, "not written",
+                                  &keeper->writing->job.outcome);
 
     if (was == (uint32_t) state
         && ngx_memcmp(before, kept->error, sizeof(before)) == 0)
@@ -425,22 +486,18 @@ ngx_http_recovery_state_error(ngx_http_recovery_kept_t *kept,
 }
 
 
-static const char *
-ngx_http_recovery_state_directory(ngx_str_t *file, ngx_pool_t *pool)
+/* So many bytes of its name are that of its directory. */
+
+static size_t
+ngx_http_recovery_state_directory(ngx_str_t *file)
 {
-    u_char  *p, *directory;
+    u_char  *p;
 
     /* a full name: there is a slash */
 
     for (p = file->data + file->len; p[-1] != '/'; p--) { /* void */ }
 
-    directory = ngx_pnalloc(pool, p - file->data + 1);
-
-    if (directory != NULL) {
-        *ngx_cpymem(directory, file->data, p - file->data) = '\0';
-    }
-
-    return (char *) directory;
+    return p - file->data;
 }
 
 
@@ -484,20 +541,25 @@ void
 ngx_http_recovery_state_check(ngx_cycle_t *cycle,
     ngx_http_recovery_main_conf_t *rmcf)
 {
-    ngx_err_t    err;
-    const char  *directory;
+    size_t     len;
+    u_char    *directory;
+    ngx_err_t  err;
 
     if (rmcf->state_file.len == 0) {
         return;
     }
 
-    directory = ngx_http_recovery_state_directory(&rmcf->state_file,
-                                                  cycle->pool);
+    len = ngx_http_recovery_state_directory(&rmcf->state_file);
+
+    directory = ngx_pnalloc(cycle->pool, len + 1);
     if (directory == NULL) {
         return;
     }
 
-    err = ngx_http_recovery_state_access(directory, (ngx_core_conf_t *)
+    (void) ngx_cpystrn(directory, rmcf->state_file.data, len + 1);
+
+    err = ngx_http_recovery_state_access((char *) directory,
+                                         (ngx_core_conf_t *)
                          ngx_get_conf(cycle->conf_ctx, ngx_core_module));
 
     if (err != 0) {

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # Goal: a disk that takes its time holds up nobody: requests are answered, the
-# leader leads on, a change counts at once.  Only the end waits for the disk.
+# leader leads on, a change counts at once, and behind a reload the old worker
+# ends what it has begun.  Only the last end waits for the disk.
 # Method: fsync() that takes two seconds, put before libc's; one worker, which
 # serves, leads and writes.  That fsync() is slow is seen by when the first
 # file is there.
@@ -33,7 +34,8 @@ plan(skip_all => 'no compiler')
     if system($ENV{CC} || 'cc', '-shared', '-fPIC', '-o', "$dir/slow.so",
               "$dir/slow.c") != 0;
 
-$t->plan(11);
+$t->plan(13);
+$t->backend(8081)->set(delay => 1);
 $t->redis_start();
 
 $t->write_file_expand('nginx.conf', <<'EOF2');
@@ -55,6 +57,7 @@ http {
     server {
         listen  127.0.0.1:%%PORT_8080%%;
         location / { recovery kv; return 204; }
+        location /begun { proxy_pass http://127.0.0.1:%%PORT_8081%%; }
     }
 }
 
@@ -91,3 +94,20 @@ my $slowest = slowest($results);
 
 cmp_ok($slowest, '<', $slow_s * slow(), 'no request waits for the disk');
 is(join(' ', $t->workers()), $worker, 'the same worker');
+
+# a request that the old worker has begun while its thread is at the disk
+
+$t->health('kv', 'up');
+$t->wait_phase('kv', qr/probing|ramping/);
+
+my $temp = "$dir/state.tmp";
+
+$t->wait_for(sub { -e $temp }, 'a writing to begin', 20);
+
+my $begun = time();
+my $h = $t->http_start('/begun');
+
+kill 'HUP', $t->master();
+is($t->http_end($h)->{status}, 200, 'begun before a reload: answered');
+cmp_ok(time() - $begun, '<', 1 + $slow_s * slow(),
+       'without waiting for the disk');
