@@ -55,6 +55,34 @@ rcv_state_why(rcv_state_t *state, rcv_why_t why, uint64_t now_ms)
 }
 
 
+rcv_why_t
+rcv_state_news(const rcv_signal_t *before, const rcv_signal_t *now)
+{
+    static const rcv_why_t  said[RCV_HEALTHS] = {
+        [RCV_HEALTH_UP] = RCV_WHY_HEALTH_UP,
+        [RCV_HEALTH_DEGRADED] = RCV_WHY_HEALTH_DEGRADED,
+        [RCV_HEALTH_DOWN] = RCV_WHY_HEALTH_DOWN,
+        [RCV_HEALTH_RECOVERING] = RCV_WHY_HEALTH_RECOVERING,
+    };
+
+    if (before->health != RCV_HEALTH_NONE
+        && (now->health != before->health
+            || now->health_ppm != before->health_ppm))
+    {
+        return said[now->health];
+    }
+
+    if (now->ceiling_kind == before->ceiling_kind
+        && now->ceiling == before->ceiling)
+    {
+        return RCV_WHY_START;
+    }
+
+    return (now->ceiling_kind == RCV_CEILING_NONE) ? RCV_WHY_CEILING_ENDED
+                                                   : RCV_WHY_CEILING;
+}
+
+
 int
 rcv_state_failing(const rcv_state_t *state)
 {

@@ -200,6 +200,14 @@ void rcv_state_why(rcv_state_t *state, rcv_why_t why, uint64_t now_ms);
 int rcv_state_failing(const rcv_state_t *state);
 
 /*
+ * What is new in a source's words, of health and ceiling: whoever wrote them
+ * has done something, even if it moves nothing now.  RCV_WHY_START: nothing;
+ * nor in the first word on health, which may be an old one.
+ */
+rcv_why_t rcv_state_news(const rcv_signal_t *before,
+    const rcv_signal_t *now);
+
+/*
  * Takes a window into the numbers for display: rates smoothed over a second,
  * errors, quantiles, and which classes there are.
  */

@@ -79,6 +79,7 @@ typedef struct {
     uint64_t                        now_ms;
     uint64_t                        version;    /* of the state */
     ngx_http_recovery_by_t          by;
+    rcv_why_t                       news;       /* RCV_WHY_START: none */
     rcv_state_t                     state;
     rcv_source_t                    source;
     rcv_round_t                     round;

@@ -19,6 +19,7 @@ static void ngx_http_recovery_aggregate_classes(
 static uint64_t ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen);
 static uint32_t ngx_http_recovery_delta32(uint32_t *counter, uint32_t *seen);
 static uint32_t ngx_http_recovery_draw(ngx_http_recovery_leader_t *leader);
+static void ngx_http_recovery_news(ngx_http_recovery_turn_t *turn);
 static void ngx_http_recovery_changes(ngx_http_recovery_backend_t *backend,
     const rcv_tick_t *tick, ngx_http_recovery_by_t by, rcv_force_t force);
 static uint64_t ngx_http_recovery_shed_total(
@@ -113,6 +114,7 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
     ngx_http_recovery_turn_begin(leader->main, backend, &turn);
 
     if (signal != NULL) {
+        turn.news = rcv_state_news(&turn.state.signal, signal);
         turn.state.signal = *signal;
         turn.by = NGX_HTTP_RECOVERY_BY_REDIS;
     }
@@ -195,6 +197,7 @@ ngx_http_recovery_turn_end(ngx_http_recovery_turn_t *turn)
     }
 
     ngx_http_recovery_allowance_publish(record, &turn->tick, turn->now_ms);
+    ngx_http_recovery_news(turn);
     ngx_http_recovery_changes(turn->backend, &turn->tick, turn->by,
                               (rcv_force_t) turn->state.force);
 
@@ -374,6 +377,25 @@ ngx_http_recovery_draw(ngx_http_recovery_leader_t *leader)
 
     return (uint32_t) rcv_siphash(leader->key[0], leader->key[1],
                                   &leader->draws, sizeof(leader->draws));
+}
+
+
+/* A word of the source that has changed nothing was said all the same. */
+
+static void
+ngx_http_recovery_news(ngx_http_recovery_turn_t *turn)
+{
+    rcv_change_t  *change;
+
+    if (turn->news == RCV_WHY_START || turn->tick.nchanges != 0) {
+        return;
+    }
+
+    change = &turn->tick.changes[turn->tick.nchanges++];
+
+    change->from = (rcv_phase_t) turn->state.phase;
+    change->to = change->from;
+    change->why = turn->news;
 }
 
 

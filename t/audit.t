@@ -17,7 +17,7 @@ use Test::Recovery;
 use Test::Recovery::Order;
 use Test::Recovery::Watch qw(wait_polls);
 
-my $t = Test::Recovery->new()->plan(18);
+my $t = Test::Recovery->new()->plan(22);
 my $b = $t->backend(8081);
 
 $t->redis_start();
@@ -89,6 +89,23 @@ $e = entry(force => qr/^closed$/, through => qr/^local$/);
 ok($e, 'an order in nginx');
 is("$e->{by} $e->{reason} $e->{from} $e->{to}", 'ann rack down down',
    'who, why');
+
+# words in Redis that move no phase, here since an order stands above them
+
+order($t, 'kv', action => 'health', value => 'down', for => '10m');
+$t->redis('HSET', 'x:kv', health => 'degraded', by => 'eve', reason => 'try');
+$e = entry(by => qr/^eve$/) || {};
+is("$e->{through} $e->{reason} $e->{what}",
+   'redis try the source says degraded', 'a word that moves no phase');
+$t->redis('HSET', 'x:kv', health => 'down', by => 'joe', reason => 'no');
+$e = entry(by => qr/^joe$/) || {};
+is("$e->{reason} $e->{what}", 'no the source says down', 'and the next');
+$t->redis('HSET', 'x:kv', ceiling => '50r/s', by => 'max', reason => 'slow');
+$e = entry(by => qr/^max$/) || {};
+is("$e->{reason} $e->{what}", 'slow a ceiling or quota binds', 'a ceiling');
+$t->redis('HDEL', 'x:kv', 'ceiling');
+ok(entry(what => qr/ceiling was raised or removed/, through => qr/^redis$/),
+   'and its end');
 
 order($t, 'kv', action => 'clear', by => 'ann');
 $t->redis('HSET', 'x:kv', health => 'up');

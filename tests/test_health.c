@@ -12,6 +12,7 @@
 
 #include "health.h"
 #include "policy_text.h"
+#include "state.h"
 
 
 #define nelts(table)  (sizeof(table) / sizeof((table)[0]))
@@ -430,6 +431,55 @@ test_effective(void **unused)
 }
 
 
+/* Who wrote what is told also when it moves nothing. */
+
+static void
+test_news(void **unused)
+{
+    unsigned  i;
+
+    static const struct {
+        rcv_signal_t  before;
+        rcv_signal_t  now;
+        rcv_why_t     news;
+    } cases[] = {
+        { { .health = RCV_HEALTH_UP }, { .health = RCV_HEALTH_UP },
+          RCV_WHY_START },
+        { { .health = RCV_HEALTH_UP }, { .health = RCV_HEALTH_DOWN },
+          RCV_WHY_HEALTH_DOWN },
+        { { .health = RCV_HEALTH_UP }, { .health = RCV_HEALTH_RECOVERING },
+          RCV_WHY_HEALTH_RECOVERING },
+        { { .health = RCV_HEALTH_DEGRADED, .health_ppm = 500000 },
+          { .health = RCV_HEALTH_DEGRADED, .health_ppm = 300000 },
+          RCV_WHY_HEALTH_DEGRADED },
+
+        /* the first word may be an old one */
+        { { .health = RCV_HEALTH_NONE }, { .health = RCV_HEALTH_UP },
+          RCV_WHY_START },
+
+        { { .ceiling_kind = RCV_CEILING_NONE },
+          { .ceiling_kind = RCV_CEILING_RATE, .ceiling = 5000 },
+          RCV_WHY_CEILING },
+        { { .ceiling_kind = RCV_CEILING_RATE, .ceiling = 5000 },
+          { .ceiling_kind = RCV_CEILING_RATE, .ceiling = 6000 },
+          RCV_WHY_CEILING },
+        { { .ceiling_kind = RCV_CEILING_RATE, .ceiling = 5000 },
+          { .ceiling_kind = RCV_CEILING_NONE }, RCV_WHY_CEILING_ENDED },
+
+        /* orders have events of their own */
+        { { .force = RCV_FORCE_NONE }, { .force = RCV_FORCE_CLOSED },
+          RCV_WHY_START },
+    };
+
+    (void) unused;
+
+    for (i = 0; i < nelts(cases); i++) {
+        assert_int_equal(rcv_state_news(&cases[i].before, &cases[i].now),
+                         cases[i].news);
+    }
+}
+
+
 int
 main(void)
 {
@@ -441,6 +491,7 @@ main(void)
         cmocka_unit_test(test_force_runs_out),
         cmocka_unit_test(test_epoch),
         cmocka_unit_test(test_effective),
+        cmocka_unit_test(test_news),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
