@@ -80,9 +80,9 @@ my @turns = map { shuffle(1 .. $USERS) } 1 .. $CALLS;
 
 
 sub load {
-    my ($uri, %o) = @_;
+    my ($uri) = @_;
 
-    return $t->load(rate => $RATE, timeout => 10, %o,
+    return $t->load(rate => $RATE, most => 10, timeout => 10,
                     uris => [map { "$uri?user=u$_" } @turns]);
 }
 
@@ -132,9 +132,13 @@ sub pages {
     my ($uri) = @_;
 
     my %served = map { ("u$_" => 0) } 1 .. $USERS;
-    my $results = load($uri, for => $USERS * $CALLS / $RATE)->wait();
+    my $load = load($uri);
 
-    for my $r (@$results) {
+    $t->wait_for(sub { $load->peek()->{sent} >= @turns }, 'pages', 60);
+
+    my @results = @{$load->stop()};
+
+    for my $r (@results[0 .. $#turns]) {
         my ($user) = $r->{uri} =~ /user=(\w+)/;
         $served{$user} += ($r->{status} == 200);
     }

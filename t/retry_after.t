@@ -110,7 +110,7 @@ cmp_ok(clump(@said), '<=', 0.25, 'down: spread');
 
 # the ramp
 
-my $load = $t->load(rate => 120, timeout => 10,
+my $load = $t->load(rate => 120, most => 10, timeout => 10,
                     uris => [map { ("/high?user=u$_", "/?user=u$_",
                                     "/?user=v$_", "/low?user=u$_") } 1 .. 50]);
 
@@ -165,8 +165,8 @@ my $results = $load->stop();
 is($t->backend_status('kv')->{phase}, 'verifying', 'the ramp is done');
 is(scalar @due, 0, 'all have come again');
 cmp_ok($came{kept} // 0, '>=', 30, 'many were shed once');
-cmp_ok($in{kept}, '>=', 0.6 * $came{kept}, 'who kept it is in');
-cmp_ok($in{kept} / $came{kept}, '>', $in{second} / $came{second} + 0.1,
+cmp_ok($in{kept}, '>=', 0.4 * $came{kept}, 'who kept it is in');
+cmp_ok($in{kept} / $came{kept}, '>', $in{second} / $came{second} + 0.2,
        'who came after a second is not');
 
 my %by;
