@@ -11,6 +11,8 @@
  *   - "no live upstreams" is an entry too, named after the group: nobody was
  *     asked, so it proves nothing
  *   - status 0 is no status: the client left, or the attempt was dropped
+ *   - broken, and the same server asked again: nginx does that only for a
+ *     kept connection that the server had closed meanwhile
  *   - a cache hit has no entry at all
  *   - subrequests have lists of their own
  *   - what "recovery" in upstream {} has charged is counted by _upstream.c,
@@ -27,6 +29,8 @@ static ngx_int_t ngx_http_recovery_result(ngx_http_request_t *r,
     ngx_http_upstream_state_t *state);
 static ngx_uint_t ngx_http_recovery_nobody_asked(ngx_http_request_t *r,
     ngx_http_upstream_state_t *state);
+static ngx_uint_t ngx_http_recovery_was_closed(ngx_array_t *states,
+    ngx_uint_t i);
 static void ngx_http_recovery_own_status(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
 static void ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx,
@@ -181,6 +185,7 @@ ngx_http_recovery_walk(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
         round = ngx_http_recovery_round_of(ctx, r, i);
 
         if (result == NGX_DECLINED
+            || ngx_http_recovery_was_closed(states, i)
             || (round != NULL && ngx_http_recovery_round_refused(round, i)))
         {
             continue;
@@ -279,6 +284,36 @@ ngx_http_recovery_nobody_asked(ngx_http_request_t *r,
     }
 
     return 0;
+}
+
+
+/*
+ * A server that failed is not asked again in the same round, but for one case:
+ * the connection had been kept, and was closed when it was used.  Of several
+ * servers nginx may ask another one then, and that looks like a failure.
+ */
+
+static ngx_uint_t
+ngx_http_recovery_was_closed(ngx_array_t *states, ngx_uint_t i)
+{
+    ngx_str_t                  *peer, *next;
+    ngx_http_upstream_state_t  *state;
+
+    state = states->elts;
+
+    if (i + 1 == states->nelts
+        || state[i].status != NGX_HTTP_BAD_GATEWAY
+        || state[i].header_time != NGX_HTTP_RECOVERY_NO_TIME
+        || state[i].connect_time == NGX_HTTP_RECOVERY_NO_TIME)
+    {
+        return 0;
+    }
+
+    peer = state[i].peer;
+    next = state[i + 1].peer;
+
+    return next != NULL && next->len == peer->len
+           && ngx_strncmp(next->data, peer->data, peer->len) == 0;
 }
 
 
