@@ -12,6 +12,12 @@
 /* Where nothing climbs, so much of what is delivered may be had by chance. */
 #define RCV_SPARE_PART      20
 
+/*
+ * Under a quota or a ceiling in service the forecast is up to a second old,
+ * and a crowd comes in less: it is sent apart though nobody has seen it yet.
+ */
+#define RCV_WIDTH_LEAST_S   2
+
 #define RCV_AFTER_BITS      12
 
 _Static_assert(3600 < 1 << RCV_AFTER_BITS, "an hour is the longest bound");
@@ -236,6 +242,13 @@ rcv_retry_appointment(const rcv_state_t *state, const rcv_policy_t *policy,
     width_s = rcv_since(width_s, rcv_since(appointment.after_s,
                                            rcv_max(before_s,
                                                    retry_min_s(policy))));
+
+    if (state->phase != RCV_PHASE_RAMPING
+        && state->bound != RCV_REASON_NONE)
+    {
+        width_s = rcv_max(width_s, RCV_WIDTH_LEAST_S);
+    }
+
     appointment.width_s = (uint32_t) rcv_min(rcv_max(width_s, 1), span_s + 1);
 
     return appointment;
