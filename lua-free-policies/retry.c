@@ -157,23 +157,6 @@ retry_by_climb(const rcv_state_t *state, const rcv_climb_t *climb,
 }
 
 
-static uint64_t
-retry_root(uint64_t n)
-{
-    uint64_t  root, bit;
-
-    root = 0;
-
-    for (bit = 1ull << 31; bit != 0; bit /= 2) {
-        if ((root + bit) * (root + bit) <= n) {
-            root += bit;
-        }
-    }
-
-    return root;
-}
-
-
 /*
  * Those shed until then, into what grows from then on: in t seconds that is
  * slope * t * t / 2.
@@ -189,8 +172,8 @@ retry_width_s(const rcv_state_t *state, uint64_t wanted_milli,
     waiting_milli = rcv_mul_sat(shed_milli, rcv_max(forecast->wait_s, 1));
 
     if (forecast->slope_milli != 0) {
-        return retry_root(rcv_mul_sat(waiting_milli, 2)
-                          / forecast->slope_milli) + 1;
+        return rcv_sqrt(rcv_mul_sat(waiting_milli, 2)
+                        / forecast->slope_milli) + 1;
     }
 
     spare_milli = rcv_max(state->delivered_milli / RCV_SPARE_PART, RCV_MILLI);

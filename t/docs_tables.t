@@ -13,7 +13,7 @@ use Test::More;
 
 my $root = "$FindBin::Bin/..";
 my $sim = "$root/build/recovery-sim";
-plan(skip_all => 'build/recovery-sim is not built') unless -x $sim;
+-x $sim or die "build/recovery-sim is not built: make\n";
 
 open my $fh, '<', "$root/docs/how-it-works.md" or die $!;
 my $doc = do { local $/; <$fh> };

@@ -13,7 +13,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 my $sim = "$FindBin::Bin/../build/recovery-sim";
-plan skip_all => 'build/recovery-sim is not built' unless -x $sim;
+-x $sim or die "build/recovery-sim is not built: make\n";
 
 my $dir = tempdir(CLEANUP => 1);
 
