@@ -32,6 +32,8 @@ HELPER_C := $(filter-out $(UNIT_C) tests/stress_%.c, \
 DEMO_C   := $(sort $(wildcard demo/*.c))
 CTL_C    := $(sort $(wildcard tools/recoveryctl/*.c))
 SIM_C    := $(sort $(wildcard tools/recovery-sim/*.c))
+CONF_C   := $(sort $(wildcard tools/conf/*.c))
+CONF_H   := $(sort $(wildcard tools/conf/*.h))
 
 # What is made of it.
 
@@ -218,8 +220,8 @@ build/unit-asan/%: tests/%.c $(HELPER_C) build/core-asan.a build/flags
 
 # Programs: of the demo one source each; of the tools one directory each.
 
-PROGRAM = $(CC) -std=gnu11 $(CFLAGS) $(WARN) -I lua-free-policies -o $@ \
-          $(filter %.c %.a,$^)
+PROGRAM = $(CC) -std=gnu11 $(CFLAGS) $(WARN) -I lua-free-policies \
+          -I tools/conf -o $@ $(filter %.c %.a,$^)
 
 build/demo-%: demo/%.c $(wildcard demo/*.h) build/flags
 	$(PROGRAM) -lpthread -lm
@@ -231,7 +233,8 @@ build/recoveryctl: $(CTL_C) $(wildcard tools/recoveryctl/*.h) build/flags
 WRAPPED := brake control_start control_tick phase_next round_add trip vegas \
            wave_limit_milli wave_note
 
-build/recovery-sim: $(SIM_C) $(wildcard tools/recovery-sim/*.h) build/core.a build/flags
+build/recovery-sim: $(SIM_C) $(wildcard tools/recovery-sim/*.h) $(CONF_C) \
+                    $(CONF_H) build/core.a build/flags
 	$(PROGRAM) $(WRAPPED:%=-Wl,--wrap=rcv_%) -ffp-contract=off -lpcre2-8 -lm
 
 -include $(wildcard build/*/*.d)

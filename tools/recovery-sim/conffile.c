@@ -1,6 +1,4 @@
 
-#include <errno.h>
-#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +7,10 @@
 #include "conffile.h"
 #include "engine.h"
 #include "line.h"
-#include "token.h"
+#include "walk.h"
 #include "words.h"
 
 
-#define SIM_INCLUDES_MAX  16            /* one in another */
 #define SIM_POLICIES_MAX  64
 
 
@@ -26,24 +23,18 @@ typedef struct {
     rcv_str_t            names[SIM_POLICIES_MAX];
     unsigned             nnames;
 
-    char                *dir;           /* of the first file, with "/" */
-    unsigned             depth;
-
     char                *err;
     size_t               err_size;
 } conf_t;
 
 
-static int conf_file(conf_t *conf, const char *path);
-
-
 static int
-conf_error(conf_t *conf, const sim_token_t *token, const char *format, ...)
+conf_error(conf_t *conf, const conf_token_t *token, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 
 static int
-conf_error(conf_t *conf, const sim_token_t *token, const char *format, ...)
+conf_error(conf_t *conf, const conf_token_t *token, const char *format, ...)
 {
     char     what[RCV_ERROR_MAX];
     va_list  args;
@@ -63,60 +54,8 @@ conf_error(conf_t *conf, const sim_token_t *token, const char *format, ...)
 }
 
 
-/* A relative path is one beside the first file, as with nginx. */
-
 static int
-conf_include(conf_t *conf, const sim_token_t *token)
-{
-    int        rc;
-    char      *path;
-    size_t     i;
-    glob_t     found;
-    rcv_str_t  word;
-
-    if (token->nwords != 2) {
-        return conf_error(conf, token, "invalid number of arguments in "
-                                       "\"include\" directive");
-    }
-
-    if (conf->depth == SIM_INCLUDES_MAX) {
-        return conf_error(conf, token, "\"include\" goes too deep");
-    }
-
-    word = token->words[1];
-    path = sim_alloc(strlen(conf->dir) + word.len + 1);
-    sprintf(path, "%s%.*s", word.data[0] == '/' ? "" : conf->dir,
-            (int) word.len, word.data);
-
-    /* without a pattern the file has to be there */
-    rc = glob(path, strpbrk(path, "*?[") == NULL ? GLOB_NOCHECK : 0, NULL,
-              &found);
-
-    if (rc == GLOB_NOMATCH) {
-        return 0;
-    }
-
-    if (rc != 0) {
-        return conf_error(conf, token, "glob() \"%s\" failed", path);
-    }
-
-    for (i = 0; i < found.gl_pathc && rc == 0; i++) {
-        rc = conf_file(conf, strdup(found.gl_pathv[i]));
-
-        if (rc != 0 && conf->err[0] == '\0') {
-            (void) conf_error(conf, token, "open() \"%s\" failed (%s)",
-                              found.gl_pathv[i], strerror(errno));
-        }
-    }
-
-    globfree(&found);
-
-    return rc;
-}
-
-
-static int
-conf_policy(conf_t *conf, const sim_token_t *token)
+conf_policy(conf_t *conf, const conf_token_t *token)
 {
     unsigned   i;
     rcv_str_t  name;
@@ -166,7 +105,7 @@ conf_policy(conf_t *conf, const sim_token_t *token)
 
 
 static int
-conf_policy_line(conf_t *conf, const sim_token_t *token)
+conf_policy_line(conf_t *conf, const conf_token_t *token)
 {
     char  err[RCV_ERROR_MAX];
 
@@ -183,7 +122,7 @@ conf_policy_line(conf_t *conf, const sim_token_t *token)
 
 
 static int
-conf_policy_end(conf_t *conf, const sim_token_t *token)
+conf_policy_end(conf_t *conf, const conf_token_t *token)
 {
     char  err[RCV_ERROR_MAX];
 
@@ -199,91 +138,48 @@ conf_policy_end(conf_t *conf, const sim_token_t *token)
 
 
 static int
-conf_line(conf_t *conf, const sim_token_t *token, sim_token_kind_t kind)
+conf_line(void *data, const conf_token_t *token, conf_token_kind_t kind)
 {
-    if (rcv_str_eq(token->words[0], "include") && kind == SIM_TOKEN_LINE) {
-        return conf_include(conf, token);
-    }
+    conf_t  *conf = data;
 
     if (conf->at != NULL) {
-        return (kind == SIM_TOKEN_LINE)
-               ? conf_policy_line(conf, token)
-               : conf_error(conf, token, "unexpected \"{\"");
+
+        switch (kind) {
+
+        case CONF_TOKEN_LINE:
+            return conf_policy_line(conf, token);
+
+        case CONF_TOKEN_END:
+            return conf_policy_end(conf, token);
+
+        default:
+            return conf_error(conf, token, "unexpected \"{\"");
+        }
     }
 
-    if (!rcv_str_eq(token->words[0], "recovery_policy")) {
+    if (kind == CONF_TOKEN_END
+        || !rcv_str_eq(token->words[0], "recovery_policy"))
+    {
         return 0;
     }
 
-    return (kind == SIM_TOKEN_BLOCK)
+    return (kind == CONF_TOKEN_BLOCK)
            ? conf_policy(conf, token)
            : conf_error(conf, token, "directive \"recovery_policy\" has no "
                                      "opening \"{\"");
 }
 
 
-static int
-conf_directives(conf_t *conf, sim_token_t *token)
+static void
+conf_broken(void *data, const char *path, unsigned line, const char *what)
 {
-    unsigned          blocks;
-    sim_token_kind_t  kind;
+    conf_t  *conf = data;
 
-    blocks = 0;
-
-    for ( ;; ) {
-        kind = sim_token_next(token);
-
-        switch (kind) {
-
-        case SIM_TOKEN_LINE:
-        case SIM_TOKEN_BLOCK:
-            if (conf_line(conf, token, kind) != 0) {
-                return -1;
-            }
-            blocks += (kind == SIM_TOKEN_BLOCK);
-            break;
-
-        case SIM_TOKEN_END:
-            if (blocks-- == 0) {
-                return conf_error(conf, token, "unexpected \"}\"");
-            }
-            if (conf->at != NULL && conf_policy_end(conf, token) != 0) {
-                return -1;
-            }
-            break;
-
-        case SIM_TOKEN_FILE_END:
-            return (blocks == 0) ? 0
-                   : conf_error(conf, token, "unexpected end of file, "
-                                             "expecting \"}\"");
-
-        default:
-            return conf_error(conf, token, "%s", token->error);
-        }
+    if (path != NULL) {
+        snprintf(conf->err, conf->err_size, "%s in %s:%u", what, path, line);
+    } else {
+        snprintf(conf->err, conf->err_size, "%s", what);
     }
-}
-
-
-/* -1 without a message: it could not be read, errno says why. */
-
-static int
-conf_file(conf_t *conf, const char *path)
-{
-    int           rc;
-    sim_token_t  *token;
-
-    token = sim_alloc(sizeof(*token));
-    rc = -1;
-
-    if (sim_token_open(token, path) == 0) {
-        conf->depth++;
-        rc = conf_directives(conf, token);
-        conf->depth--;
-    }
-
-    free(token);
-
-    return rc;
 }
 
 
@@ -320,8 +216,8 @@ int
 sim_conf_read(const char *path, const char *name, rcv_policy_t *policy,
     char *err, size_t err_size)
 {
-    char    *slash;
-    conf_t   conf;
+    conf_t         conf;
+    conf_reader_t  reader = { conf_line, conf_broken, &conf };
 
     memset(&conf, 0, sizeof(conf));
 
@@ -330,19 +226,8 @@ sim_conf_read(const char *path, const char *name, rcv_policy_t *policy,
     conf.other = sim_alloc(sizeof(rcv_policy_t));
     conf.err = err;
     conf.err_size = err_size;
-    conf.dir = strdup(path);
 
-    slash = strrchr(conf.dir, '/');
-    *(slash != NULL ? slash + 1 : conf.dir) = '\0';
-    err[0] = '\0';
-
-    if (conf_file(&conf, path) != 0) {
-
-        if (err[0] == '\0') {
-            (void) conf_error(&conf, NULL, "open() \"%s\" failed (%s)", path,
-                              strerror(errno));
-        }
-
+    if (conf_walk(path, &reader) != 0) {
         return -1;
     }
 

@@ -3,14 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine.h"
 #include "token.h"
 
 
 int
-sim_token_open(sim_token_t *token, const char *path)
+conf_token_open(conf_token_t *token, const char *path)
 {
-    char    *text;
+    char    *text, *grown;
     FILE    *file;
     size_t   n, room;
 
@@ -26,7 +25,15 @@ sim_token_open(sim_token_t *token, const char *path)
 
     do {
         room += 65536;
-        text = sim_grow(text, room);
+        grown = realloc(text, room);
+
+        if (grown == NULL) {
+            free(text);
+            fclose(file);
+            return -1;
+        }
+
+        text = grown;
         n = fread(text + token->len, 1, room - token->len, file);
         token->len += n;
     } while (token->len == room);
@@ -42,12 +49,12 @@ sim_token_open(sim_token_t *token, const char *path)
 }
 
 
-static sim_token_kind_t
-token_error(sim_token_t *token, const char *what)
+static conf_token_kind_t
+token_error(conf_token_t *token, const char *what)
 {
     snprintf(token->error, sizeof(token->error), "%s", what);
 
-    return SIM_TOKEN_ERROR;
+    return CONF_TOKEN_ERROR;
 }
 
 
@@ -59,16 +66,17 @@ token_is_blank(char ch)
 
 
 static int
-token_peek(const sim_token_t *token)
+token_peek(const conf_token_t *token)
 {
-    return token->at < token->len ? token->text[token->at] : -1;
+    return token->at < token->len ? (unsigned char) token->text[token->at]
+                                  : -1;
 }
 
 
 /* Past blanks and comments; returns the character there, -1 at the end. */
 
 static int
-token_skip(sim_token_t *token)
+token_skip(conf_token_t *token)
 {
     int  ch;
 
@@ -129,7 +137,7 @@ token_escape(char ch, char *to)
 /* One word, up to its quote, or to what ends it.  0, or -1 at the end. */
 
 static int
-token_word(sim_token_t *token)
+token_word(conf_token_t *token)
 {
     char       *to, ch, quote, last;
     size_t      start;
@@ -141,7 +149,8 @@ token_word(sim_token_t *token)
     start = token->at;
     last = 0;
 
-    to = sim_alloc(token->len - start + 2);
+    /* in place: a word never grows */
+    to = token->text + start;
     word = &token->words[token->nwords++];
     word->data = to;
     word->len = 0;
@@ -175,8 +184,8 @@ token_word(sim_token_t *token)
 }
 
 
-sim_token_kind_t
-sim_token_next(sim_token_t *token)
+conf_token_kind_t
+conf_token_next(conf_token_t *token)
 {
     int   ch, quoted;
     char  text[64];
@@ -199,7 +208,7 @@ sim_token_next(sim_token_t *token)
         switch (ch) {
 
         case -1:
-            return (token->nwords == 0) ? SIM_TOKEN_FILE_END
+            return (token->nwords == 0) ? CONF_TOKEN_FILE_END
                    : token_error(token, "unexpected end of file, expecting "
                                         "\";\" or \"}\"");
 
@@ -211,7 +220,7 @@ sim_token_next(sim_token_t *token)
             }
 
             token->at++;
-            return (ch == ';') ? SIM_TOKEN_LINE : SIM_TOKEN_BLOCK;
+            return (ch == ';') ? CONF_TOKEN_LINE : CONF_TOKEN_BLOCK;
 
         case '}':
             if (token->nwords != 0) {
@@ -219,10 +228,10 @@ sim_token_next(sim_token_t *token)
             }
 
             token->at++;
-            return SIM_TOKEN_END;
+            return CONF_TOKEN_END;
 
         default:
-            if (token->nwords == SIM_WORDS_MAX) {
+            if (token->nwords == CONF_WORDS_MAX) {
                 return token_error(token, "too many parameters");
             }
 
