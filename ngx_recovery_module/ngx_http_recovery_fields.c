@@ -14,6 +14,8 @@ static ngx_int_t ngx_http_recovery_samples_cut(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_shed(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
+static ngx_int_t ngx_http_recovery_samples_dry(const void *view,
+    ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_phase(const void *view,
     ngx_uint_t i, ngx_http_recovery_sample_t *sample);
 static ngx_int_t ngx_http_recovery_samples_mode(const void *view,
@@ -255,6 +257,56 @@ static const ngx_http_recovery_field_t  ngx_http_recovery_order_fields[] = {
 };
 
 
+static const ngx_http_recovery_field_t  ngx_http_recovery_dry_fields[] = {
+
+    { ngx_string("rate"), ngx_string("Dry run: rate"),
+      BACKEND(COUNT, dry_by[RCV_REASON_RATE]), NULL,
+      NO_METRIC },
+
+    { ngx_string("in_flight"), ngx_string("Dry run: in flight"),
+      BACKEND(COUNT, dry_by[RCV_REASON_IN_FLIGHT]), NULL,
+      NO_METRIC },
+
+    { ngx_string("down"), ngx_string("Dry run: down"),
+      BACKEND(COUNT, dry_by[RCV_REASON_DOWN]), NULL,
+      NO_METRIC },
+
+    { ngx_string("probing"), ngx_string("Dry run: probing"),
+      BACKEND(COUNT, dry_by[RCV_REASON_PROBING]), NULL,
+      NO_METRIC },
+
+    { ngx_string("forced"), ngx_string("Dry run: forced"),
+      BACKEND(COUNT, dry_by[RCV_REASON_FORCED]), NULL,
+      NO_METRIC },
+
+    { ngx_string("quota"), ngx_string("Dry run: quota"),
+      BACKEND(COUNT, dry_by[RCV_REASON_QUOTA]), NULL,
+      NO_METRIC },
+
+    { ngx_string("ceiling"), ngx_string("Dry run: ceiling"),
+      BACKEND(COUNT, dry_by[RCV_REASON_CEILING]), NULL,
+      NO_METRIC },
+
+    { ngx_string("degraded"), ngx_string("Dry run: degraded"),
+      BACKEND(COUNT, dry_by[RCV_REASON_DEGRADED]), NULL,
+      NO_METRIC },
+
+    { ngx_string("cohort"), ngx_string("Dry run: cohort"),
+      BACKEND(COUNT, dry_by[RCV_REASON_COHORT]), NULL,
+      NO_METRIC },
+
+    { ngx_string("retry_budget"), ngx_string("Dry run: retry budget"),
+      BACKEND(COUNT, dry_by[RCV_REASON_RETRY_BUDGET]), NULL,
+      NO_METRIC },
+
+    { ngx_string("signal_lost"), ngx_string("Dry run: signal lost"),
+      BACKEND(COUNT, dry_by[RCV_REASON_SIGNAL_LOST]), NULL,
+      NO_METRIC },
+
+    END
+};
+
+
 static const ngx_http_recovery_field_t  ngx_http_recovery_class_fields[] = {
 
     { ngx_string("name"), ngx_string("Class"),
@@ -445,6 +497,11 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
     { SAMPLES_ONLY,
       FAMILY("shed_total", COUNTER, shed,
              "Shed requests by class and reason, without dry runs.") },
+
+    { ngx_string("dry_run"), ngx_string("Dry run"),
+      BACKEND(OBJECT, dry), ngx_http_recovery_dry_fields,
+      FAMILY("shed_dry_run_total", COUNTER, dry,
+             "Requests that a dry run would have shed, by reason.") },
 
     { SAMPLES_ONLY,
       FAMILY("upstream_responses_total", COUNTER, results,
@@ -668,6 +725,23 @@ ngx_http_recovery_samples_shed(const void *view, ngx_uint_t i,
     ngx_http_recovery_sample_label(sample, "reason",
                                    rcv_reason_names[reason]);
     sample->value = class->shed_by[reason];
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_samples_dry(const void *view, ngx_uint_t i,
+    ngx_http_recovery_sample_t *sample)
+{
+    const ngx_http_recovery_view_t  *backend = view;
+
+    if (i >= RCV_REASONS - 1) {
+        return NGX_DONE;
+    }
+
+    ngx_http_recovery_sample_label(sample, "reason", rcv_reason_names[i + 1]);
+    sample->value = backend->dry_by[i + 1];
 
     return NGX_OK;
 }

@@ -34,8 +34,7 @@ typedef struct {
     uint32_t                        overload;
     uint32_t                        gone;
     uint32_t                        spilled;
-    uint32_t                        dry_retries;
-    uint32_t                        dry_bound;
+    uint32_t                        dry[RCV_REASONS];
     uint64_t                        work_us;
     uint64_t                        shed_in_flight;
     uint64_t                        shed_retries;

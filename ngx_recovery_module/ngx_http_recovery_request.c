@@ -17,8 +17,6 @@ static ngx_int_t ngx_http_recovery_again(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
 static ngx_int_t ngx_http_recovery_decide(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
-static void ngx_http_recovery_dry_run(ngx_http_recovery_record_t *record,
-    ngx_http_recovery_class_t *class, rcv_reason_t reason);
 static void ngx_http_recovery_log(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_decision_t *decision, ngx_uint_t retry_after_s);
 
@@ -293,7 +291,8 @@ ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
     class = ngx_http_recovery_record_class(record, decision->class_index);
 
     if (decision->outcome == RCV_OUTCOME_SHED_DRY_RUN) {
-        ngx_http_recovery_dry_run(record, class, decision->reason);
+        rcv_add(&class->shed_dry_run, 1);
+        rcv_add(&record->dry[decision->reason], 1);
         return;
     }
 
@@ -306,30 +305,6 @@ ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
     if (!decision->ticket.booked && !ask->uploading) {
         rcv_add(&ask->main->zone->undecided
                     [NGX_HTTP_RECOVERY_UNDECIDED_NO_SLOT], 1);
-    }
-}
-
-
-static void
-ngx_http_recovery_dry_run(ngx_http_recovery_record_t *record,
-    ngx_http_recovery_class_t *class, rcv_reason_t reason)
-{
-    rcv_add(&class->shed_dry_run, 1);
-
-    switch (reason) {
-
-    case RCV_REASON_RETRY_BUDGET:
-        rcv_add(&record->dry_retries, 1);
-        break;
-
-    case RCV_REASON_RATE:
-    case RCV_REASON_IN_FLIGHT:
-    case RCV_REASON_COHORT:
-        break;
-
-    default:
-        rcv_add(&record->dry_bound, 1);
-        break;
     }
 }
 

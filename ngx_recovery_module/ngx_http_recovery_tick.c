@@ -16,6 +16,8 @@ static void ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
 static void ngx_http_recovery_aggregate_classes(
     ngx_http_recovery_backend_t *backend, ngx_http_recovery_seen_t *seen,
     rcv_window_t *window);
+static void ngx_http_recovery_aggregate_dry(ngx_http_recovery_record_t *record,
+    ngx_http_recovery_seen_t *seen, rcv_window_t *window);
 static uint64_t ngx_http_recovery_delta(uint64_t *counter, uint64_t *seen);
 static uint32_t ngx_http_recovery_delta32(uint32_t *counter, uint32_t *seen);
 static uint32_t ngx_http_recovery_draw(ngx_http_recovery_leader_t *leader);
@@ -271,17 +273,13 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
 }
 
 
-/*
- * What was let in and shed.  A dry run is no reason of its own: what it would
- * have shed counts like what was, so that a ramp ends when it would have.
- */
+/* What was let in and shed, in earnest or in a dry run. */
 
 static void
 ngx_http_recovery_aggregate_classes(ngx_http_recovery_backend_t *backend,
     ngx_http_recovery_seen_t *seen, rcv_window_t *window)
 {
-    uint32_t                     dry_retries, dry_bound;
-    uint64_t                     shed, limit, dry_run, rate, in_flight, retries;
+    uint64_t                     shed, limit, rate, in_flight, retries;
     uint64_t                     by[RCV_REASONS];
     ngx_uint_t                   i, j;
     ngx_http_recovery_class_t   *class;
@@ -306,9 +304,8 @@ ngx_http_recovery_aggregate_classes(ngx_http_recovery_backend_t *backend,
                 + by[RCV_REASON_FORCED] + by[RCV_REASON_QUOTA]
                 + by[RCV_REASON_CEILING] + by[RCV_REASON_DEGRADED];
 
-        dry_run = rcv_load(&class->shed_dry_run);
-        shed += dry_run;
-        rate += dry_run + by[RCV_REASON_RATE] + by[RCV_REASON_IN_FLIGHT];
+        shed += rcv_load(&class->shed_dry_run);
+        rate += by[RCV_REASON_RATE] + by[RCV_REASON_IN_FLIGHT];
         in_flight += by[RCV_REASON_IN_FLIGHT];
         retries += by[RCV_REASON_RETRY_BUDGET];
 
@@ -331,14 +328,42 @@ ngx_http_recovery_aggregate_classes(ngx_http_recovery_backend_t *backend,
     window->shed_retries = ngx_http_recovery_delta(&retries,
                                                    &seen->shed_retries);
 
-    dry_retries = ngx_http_recovery_delta32(&record->dry_retries,
-                                            &seen->dry_retries);
-    dry_bound = ngx_http_recovery_delta32(&record->dry_bound,
-                                          &seen->dry_bound);
+    ngx_http_recovery_aggregate_dry(record, seen, window);
+}
 
-    window->shed_rate = rcv_since(window->shed_rate,
-                                  (uint64_t) dry_retries + dry_bound);
-    window->shed_retries += dry_retries;
+
+/*
+ * A dry run is no reason of its own: what the ramp would have shed counts like
+ * what it did shed, so that it ends when it would have.
+ */
+
+static void
+ngx_http_recovery_aggregate_dry(ngx_http_recovery_record_t *record,
+    ngx_http_recovery_seen_t *seen, rcv_window_t *window)
+{
+    uint32_t    n;
+    ngx_uint_t  reason;
+
+    for (reason = 0; reason < RCV_REASONS; reason++) {
+        n = ngx_http_recovery_delta32(&record->dry[reason],
+                                      &seen->dry[reason]);
+
+        switch (reason) {
+
+        case RCV_REASON_RATE:
+        case RCV_REASON_IN_FLIGHT:
+        case RCV_REASON_COHORT:
+            window->shed_rate += n;
+            break;
+
+        case RCV_REASON_RETRY_BUDGET:
+            window->shed_retries += n;
+            break;
+
+        default:
+            break;
+        }
+    }
 }
 
 

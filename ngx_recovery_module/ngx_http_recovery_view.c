@@ -570,6 +570,13 @@ ngx_http_recovery_view_results(ngx_http_recovery_record_t *record,
         view->results[i] = rcv_load(&record->results[i]);
     }
 
+    view->dry = 0;
+
+    for (i = 0; i < RCV_REASONS; i++) {
+        view->dry_by[i] = rcv_load(&record->dry[i]);
+        view->dry |= view->dry_by[i];
+    }
+
     sum = 0;
 
     for (i = 0; i < RCV_LATENCY_BUCKETS; i++) {

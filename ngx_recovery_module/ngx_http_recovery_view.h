@@ -112,6 +112,9 @@ typedef struct {
     ngx_str_t            health_by;         /* on whose word */
     ngx_str_t            health_reason;
 
+    uint64_t             dry;               /* 0: what follows is void */
+    uint64_t             dry_by[RCV_REASONS];
+
     uint64_t             results[RCV_RESULTS];
     uint64_t             latency[RCV_LATENCY_BUCKETS];  /* cumulative */
     uint64_t             latency_sum_us;

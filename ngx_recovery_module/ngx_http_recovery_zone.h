@@ -56,7 +56,7 @@
 #define RCV_LINE                      64    /* bytes of a cache line */
 
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
-#define NGX_HTTP_RECOVERY_LAYOUT      10
+#define NGX_HTTP_RECOVERY_LAYOUT      11
 
 #define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16
@@ -216,10 +216,7 @@ typedef struct {
     uint64_t                 latency[RCV_LATENCY_BUCKETS];
     uint64_t                 latency_sum_us;
 
-    /* of shed_dry_run, may wrap: by retry_budget; and by a limit that is
-       not the ramp's */
-    uint32_t                 dry_retries;
-    uint32_t                 dry_bound;
+    uint32_t                 dry[RCV_REASONS];  /* of shed_dry_run; may wrap */
 
     /* of who has the pen */
     uint64_t                 version;       /* of the active state; its

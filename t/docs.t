@@ -171,7 +171,7 @@ sub documented {
         metrics => [map { column($_, 1) } @status[0, 1]],
         'json keys' => [(map { column($_, 0) } @status[0, 1]),
                         map { spans($_->[2] =~ s/(?:labels|\((?:not|`)).*//r) }
-                        grep { $_->[0] =~ /^`(?:force|override|classes|events)`$/ }
+                        grep { $_->[0] =~ /^`(?:force|override|classes|events|dry_run)`$/ }
                         @{$status[1]}],
         'hash fields' => [column($hash[0], 0)],
         'redis parameters' => [grep { /=$/ } column($connection[0], 0)],

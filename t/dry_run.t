@@ -13,7 +13,7 @@ use Test::More;
 
 use Test::Recovery;
 
-my $t = Test::Recovery->new()->plan(16);
+my $t = Test::Recovery->new()->plan(20);
 my $b = $t->backend(8081);
 
 $t->redis_start();
@@ -54,6 +54,7 @@ EOF2
 $t->run();
 
 is($t->http_get('/')->{headers}{'x-outcome'}, 'passed', 'up: passed');
+is($t->backend_status('kv')->{dry_run}, undef, 'nothing would be shed');
 
 $t->health('kv', 'down');
 ok($t->wait_phase('kv', 'down'), 'down');
@@ -76,6 +77,12 @@ is($m->value($n, %kv, outcome => 'passed'), 1, 'counted as passed');
 is($m->value($n, %kv, outcome => 'shed'), 1, 'counted as shed');
 is($m->value($n, %kv, outcome => 'shed_dry_run'), 6, 'counted as dry run');
 is($t->class_status('kv', 'normal')->{offered}, 8, 'offered holds all');
+
+$n = 'nginx_recovery_shed_dry_run_total';
+
+is($m->value($n, backend => 'kv', reason => 'down'), 6, 'by reason');
+is($m->sum($n, backend => 'kv'), 6, 'and by no other');
+is($t->backend_status('kv')->{dry_run}{down}, 6, 'in the status');
 
 # a request that runs dry holds no permit and is still seen at work
 

@@ -68,6 +68,7 @@ my %BACKEND = (
     eta_s           => 'number|null',
     why             => 'string|null',
     force           => 'object|null',
+    dry_run         => 'object|null',
     classes         => 'array',
     events          => 'array',
 );
