@@ -7,50 +7,23 @@
  */
 
 #include "ngx_http_recovery_conf.h"
-
-
-typedef struct {
-    ngx_str_t    name;
-    char      *(*set)(ngx_conf_t *cf, ngx_http_recovery_backend_t *backend,
-                      ngx_str_t *value);
-    ngx_uint_t   bit;
-} ngx_http_recovery_backend_line_t;
+#include "backend_lines.h"
 
 
 /* What a backend's block is being read into. */
 
 typedef struct {
     ngx_http_recovery_backend_t  *backend;
-    ngx_uint_t                    seen;
+    rcv_backend_lines_t           lines;
 } ngx_http_recovery_backend_block_t;
 
 
 static char *ngx_http_recovery_backend_line(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
-static char *ngx_http_recovery_backend_policy(ngx_conf_t *cf,
-    ngx_http_recovery_backend_t *backend, ngx_str_t *value);
-static char *ngx_http_recovery_backend_capacity(ngx_conf_t *cf,
-    ngx_http_recovery_backend_t *backend, ngx_str_t *value);
-static char *ngx_http_recovery_backend_quota(ngx_conf_t *cf,
-    ngx_http_recovery_backend_t *backend, ngx_str_t *value);
-static char *ngx_http_recovery_backend_initial(ngx_conf_t *cf,
-    ngx_http_recovery_backend_t *backend, ngx_str_t *value);
-static char *ngx_http_recovery_backend_rate(ngx_conf_t *cf, const char *line,
-    ngx_str_t *value, uint64_t *rate_milli);
 static ngx_http_recovery_backend_t *ngx_http_recovery_backend_find(
     ngx_http_recovery_main_conf_t *rmcf, ngx_str_t *name);
 static size_t ngx_http_recovery_backend_names(
     ngx_http_recovery_main_conf_t *rmcf, u_char *buf);
-
-
-static ngx_http_recovery_backend_line_t  ngx_http_recovery_backend_lines[] = {
-
-    { ngx_string("policy"), ngx_http_recovery_backend_policy, 0x01 },
-    { ngx_string("capacity"), ngx_http_recovery_backend_capacity, 0x02 },
-    { ngx_string("quota"), ngx_http_recovery_backend_quota, 0x04 },
-    { ngx_string("initial"), ngx_http_recovery_backend_initial, 0x08 },
-    { ngx_null_string, NULL, 0 }
-};
 
 
 char *
@@ -94,7 +67,7 @@ ngx_http_recovery_set_backend(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     backend->at = ngx_http_recovery_here(cf);
 
     block.backend = backend;
-    block.seen = 0;
+    rcv_backend_lines_init(&block.lines);
 
     save = *cf;
     cf->handler = ngx_http_recovery_backend_line;
@@ -104,6 +77,10 @@ ngx_http_recovery_set_backend(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *cf = save;
 
+    backend->limits = block.lines.limits;
+    backend->policy_name.data = (u_char *) block.lines.policy.data;
+    backend->policy_name.len = block.lines.policy.len;
+
     return rv;
 }
 
@@ -111,8 +88,10 @@ ngx_http_recovery_set_backend(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_http_recovery_backend_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    char                                err[RCV_ERROR_MAX];
     ngx_str_t                          *value;
-    ngx_http_recovery_backend_line_t   *line;
+    rcv_str_t                           words[2];
+    ngx_uint_t                          i;
     ngx_http_recovery_backend_block_t  *block;
 
     block = cf->handler_conf;
@@ -122,106 +101,19 @@ ngx_http_recovery_backend_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return ngx_http_recovery_include(cf, cmd, conf);
     }
 
-    for (line = ngx_http_recovery_backend_lines; line->name.len; line++) {
-        if (ngx_strcmp(value[0].data, line->name.data) == 0) {
-            break;
-        }
+    /* no line reads more words */
+
+    for (i = 0; i < ngx_min(cf->args->nelts, 2); i++) {
+        words[i] = ngx_http_recovery_str(&value[i]);
     }
 
-    if (line->name.len == 0) {
+    if (rcv_backend_line(&block->lines, words, (unsigned) cf->args->nelts,
+                         err, sizeof(err))
+        != 0)
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown \"%V\" in recovery_backend \"%V\", "
-                           "allowed are \"policy\", \"capacity\", \"quota\" "
-                           "and \"initial\"",
-                           &value[0], &block->backend->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (block->seen & line->bit) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" is duplicate in recovery_backend \"%V\", "
-                           "it is allowed once",
-                           &value[0], &block->backend->name);
-        return NGX_CONF_ERROR;
-    }
-
-    block->seen |= line->bit;
-
-    if (cf->args->nelts != 2) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" in recovery_backend \"%V\" has %ui "
-                           "parameters, it must have exactly one",
-                           &value[0], &block->backend->name,
-                           cf->args->nelts - 1);
-        return NGX_CONF_ERROR;
-    }
-
-    return line->set(cf, block->backend, &value[1]);
-}
-
-
-static char *
-ngx_http_recovery_backend_policy(ngx_conf_t *cf,
-    ngx_http_recovery_backend_t *backend, ngx_str_t *value)
-{
-    backend->policy_name = *value;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_recovery_backend_capacity(ngx_conf_t *cf,
-    ngx_http_recovery_backend_t *backend, ngx_str_t *value)
-{
-    return ngx_http_recovery_backend_rate(cf, "capacity", value,
-                                          &backend->limits.capacity_milli);
-}
-
-
-static char *
-ngx_http_recovery_backend_quota(ngx_conf_t *cf,
-    ngx_http_recovery_backend_t *backend, ngx_str_t *value)
-{
-    return ngx_http_recovery_backend_rate(cf, "quota", value,
-                                          &backend->limits.quota_milli);
-}
-
-
-static char *
-ngx_http_recovery_backend_rate(ngx_conf_t *cf, const char *line,
-    ngx_str_t *value, uint64_t *rate_milli)
-{
-    if (rcv_parse_rate(ngx_http_recovery_str(value), rate_milli) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%s\" in recovery_backend: invalid rate \"%V\", "
-                           "it must be a rate above 0 such as \"500r/s\" or "
-                           "\"30r/m\"", line, value);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_recovery_backend_initial(ngx_conf_t *cf,
-    ngx_http_recovery_backend_t *backend, ngx_str_t *value)
-{
-    if (ngx_strcmp(value->data, "up") == 0) {
-        backend->limits.initial = RCV_PHASE_UP;
-
-    } else if (ngx_strcmp(value->data, "down") == 0) {
-        backend->limits.initial = RCV_PHASE_DOWN;
-
-    } else if (ngx_strcmp(value->data, "probing") == 0) {
-        backend->limits.initial = RCV_PHASE_PROBING;
-
-    } else {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"initial\" in recovery_backend: invalid value "
-                           "\"%V\", it must be \"up\", \"down\" or "
-                           "\"probing\"", value);
+                           "%s in recovery_backend \"%V\"", err,
+                           &block->backend->name);
         return NGX_CONF_ERROR;
     }
 

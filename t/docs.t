@@ -109,7 +109,7 @@ sub redis_keys {
 
 my $module = slurp("${SHELL}_module.c");
 my $variables = slurp("${SHELL}_variables.c");
-my $backend = slurp("${SHELL}_conf_backend.c");
+my $backend = slurp("$CORE/backend_lines.c");
 my $fields = slurp("${SHELL}_fields.c");
 my %usage = policy_usages();
 
@@ -127,7 +127,7 @@ my %code = (
     'redis states' => [array_of("${SHELL}_zone.c",
                                 'ngx_http_recovery_redis_state_names')],
     'policy lines' => [keys %usage],
-    'backend lines' => [$backend =~ /\{ ngx_string\("(\w+)"\), ngx_/g],
+    'backend lines' => [$backend =~ /\{ "(\w+)", rcv_backend_\w+ \}/g],
     metrics => [$fields =~ /(?:GAUGE|COUNTER|FAMILY)\("(\w+)"/g],
     'json keys' => [$fields =~ /^ {4}\{ ngx_string\("(\w+)"\)/gm],
     'hash fields' => [array_of("$CORE/health.c", 'rcv_field_names')],
