@@ -33,6 +33,7 @@ my $CORE = 'lua-free-policies';
 my $SHELL = 'ngx_recovery_module/ngx_http_recovery';
 
 my $DIRECTIVES = 'docs/directives.md';
+my $POLICY = 'docs/policy.md';
 my $REDIS = 'docs/redis.md';
 my $TOUR = 'docs/how-it-works.md';
 
@@ -141,6 +142,7 @@ sub documented {
     my (%doc) = @_;
 
     my $text = $doc{$DIRECTIVES};
+    my $policy = $doc{$POLICY};
     my $status = section($text, 'recovery_status');
     my @status = tables($status);
     my @reasons = tables(section($text, 'Reasons'));
@@ -164,9 +166,9 @@ sub documented {
                            map { @$_ } @status],
         phases => [grep { $_ ne 'phase' } spans($status[1][0][2])],
         'redis states' => [column($fails[1], 0)],
-        'policy lines' => [headings(section($text, 'Lines of a policy'),
+        'policy lines' => [headings(section($policy, 'Lines of a policy'),
                                     '###')],
-        'backend lines' => [headings(section($text, 'Lines of a backend'),
+        'backend lines' => [headings(section($policy, 'Lines of a backend'),
                                      '###')],
         metrics => [map { column($_, 1) } @status[0, 1]],
         'json keys' => [(map { column($_, 0) } @status[0, 1]),
@@ -200,7 +202,7 @@ sub forms {
     my $lines = section($text, 'Lines of a policy');
     my %form;
 
-    while ($lines =~ /^    Syntax: +(.*\n(?:     .*\n)*)/gm) {
+    while ($lines =~ /^Syntax: +(.*\n(?: .*\n)*)/gm) {
         for my $form (grep { /\S/ } split /;/, $1) {
             my ($verb) = $form =~ /(\w+)/;
             push @{$form{$verb}}, $form =~ s/\s//gr;
@@ -247,7 +249,7 @@ my @bounds = (
     ["$CORE/rcv.h", 'RCV_TEXT_MAX', $REDIS, qr/at most (\d+) bytes of each/],
     ["$CORE/policy.h", 'RCV_MATCHES_MAX', $DIRECTIVES,
      qr/different STRINGs \| (\d+);/],
-    ["$CORE/policy.h", 'RCV_MATCHES_MAX', $DIRECTIVES, qr/Up to (\d+) lines/],
+    ["$CORE/policy.h", 'RCV_MATCHES_MAX', $POLICY, qr/Up to (\d+) lines/],
     ["$CORE/policy.h", 'RCV_SUBJECTS_MAX', $DIRECTIVES,
      qr/different STRINGs \| \d+; (\d+)/],
     ["$CORE/policy.h", 'RCV_TRUST_MAX', $DIRECTIVES,
@@ -256,13 +258,13 @@ my @bounds = (
      qr/^\| steps of a ramp \| (\d+)/m],
     ["$CORE/gate.h", 'RCV_IN_FLIGHT_MAX', $DIRECTIVES,
      qr/that can be counted \| (\d+)/],
-    ["$CORE/pattern.h", 'RCV_PATTERN_MATCH_LIMIT', $DIRECTIVES,
+    ["$CORE/pattern.h", 'RCV_PATTERN_MATCH_LIMIT', $POLICY,
      qr/(\d+)\s+matching\s+steps/],
-    ["$CORE/pattern.h", 'RCV_PATTERN_DEPTH_LIMIT', $DIRECTIVES,
+    ["$CORE/pattern.h", 'RCV_PATTERN_DEPTH_LIMIT', $POLICY,
      qr/depth\s+of\s+(\d+)/],
-    ["$CORE/pattern.h", 'RCV_PATTERN_HEAP_KB', $DIRECTIVES,
+    ["$CORE/pattern.h", 'RCV_PATTERN_HEAP_KB', $POLICY,
      qr/(\d+)\s+KB\s+of\s+memory/],
-    ["$CORE/pattern.h", 'RCV_PATTERN_SUBJECT_MAX', $DIRECTIVES,
+    ["$CORE/pattern.h", 'RCV_PATTERN_SUBJECT_MAX', $POLICY,
      qr/more\s+than\s+(\d+)\s+bytes/],
     ["$SHELL.h", 'NGX_HTTP_RECOVERY_BACKENDS_MAX', $DIRECTIVES,
      qr/one main request \| (\d+)/],
@@ -487,17 +489,15 @@ sub refused {
 # the defaults of the reference, as one configuration
 
 sub defaults {
-    my ($text) = @_;
+    my (%doc) = @_;
 
-    my %part = (policy => section($text, 'Lines of a policy'),
-                backend => section($text, 'Lines of a backend'));
-
-    $text =~ s/\Q$_\E// for values %part;
-    $part{http} = $text;
+    my %part = (policy => section($doc{$POLICY}, 'Lines of a policy'),
+                backend => section($doc{$POLICY}, 'Lines of a backend'),
+                http => $doc{$DIRECTIVES});
 
     my %lines = map {
         $_ => join "\n", grep { $_ ne 'none' }
-                              $part{$_} =~ /^    Default: +(\S.*)$/gm
+                              $part{$_} =~ /^Default: +(\S.*)$/gm
     } keys %part;
 
     return <<"EOC";
@@ -535,7 +535,7 @@ sub zone_wrong {
 }
 
 
-my @examples = map { examples($_, $doc{$_}) } @files;
+my @examples = map { blocks($_, $doc{$_}, 'nginx') } @files;
 my %have = documented(%doc);
 my $size = sizes();
 
@@ -552,7 +552,7 @@ cmp_ok(scalar @examples, '>=', 15, 'examples');
 
 clean("$_->{where}: nginx -t", refused($_->{text})) for @examples;
 
-my $defaults = defaults($doc{$DIRECTIVES});
+my $defaults = defaults(%doc);
 
 cmp_ok(scalar(() = $defaults =~ /;/g), '>=', 10, 'defaults');
 clean('the defaults pass nginx -t', refused($defaults));
@@ -561,7 +561,7 @@ clean('backends for each size of a zone', zone_wrong($doc{$DIRECTIVES}));
 clean("$_ as in the code", differences($code{$_}, $have{$_}))
     for sort keys %code;
 clean('no name that is in no table', strangers(%doc));
-clean('forms of the lines of a policy', forms($doc{$DIRECTIVES}));
+clean('forms of the lines of a policy', forms($doc{$POLICY}));
 clean('bounds', bounds_wrong(%doc));
 
 SKIP: {
@@ -578,8 +578,8 @@ for my $file (@files) {
 # one mistake each
 
 my $fence = '```';
-my ($bad) = examples('x', "${fence}nginx\nrecovery_policy p { rampp 1; }\n"
-                          . "$fence\n");
+my ($bad) = blocks('x', "${fence}nginx\nrecovery_policy p { rampp 1; }\n"
+                        . "$fence\n", 'nginx');
 
 caught('an example', refused($bad->{text}));
 caught('a size of a zone', zone_wrong($doc{$DIRECTIVES}
@@ -608,7 +608,7 @@ caught('a metric', planted('metrics', $DIRECTIVES, qr/`shed_total`/,
                            '`sheds_total`'));
 caught('a variable', planted('variables', $DIRECTIVES,
                              qr/^\| `\$recovery_phase`.*\n/m, ''));
-caught('a form', forms($doc{$DIRECTIVES} =~ s/verify=TIME/verfy=TIME/r));
+caught('a form', forms($doc{$POLICY} =~ s/verify=TIME/verfy=TIME/r));
 caught('a bound', bounds_wrong(%doc, $DIRECTIVES => $doc{$DIRECTIVES}
                                =~ s/(different STRINGs \| )256/${1}255/r));
 caught('a stranger', strangers('x.md' => 'set `recovery_magic on;`'));

@@ -122,9 +122,9 @@ sub no_metric {
 }
 
 
-sub blocks {
-    my ($text, $language) = @_;
-    return $text =~ /^```$language\n(.*?)^```$/gms;
+sub texts {
+    my ($language) = @_;
+    return map { $_->{text} } blocks($file, $text, $language);
 }
 
 
@@ -238,7 +238,7 @@ my @steps = (
     }],
     [qr/\Acurl.*metrics/, sub {
         my ($said) = @_;
-        my ($shown) = blocks($text, 'text');
+        my ($shown) = texts('text');
 
         !grep { index($said, $_) < 0 } split /\n/, $shown;
     }],
@@ -289,7 +289,7 @@ my @steps = (
     }],
 );
 
-my @blocks = blocks($text, 'sh');
+my @blocks = texts('sh');
 
 $t->plan(2 * @steps + 15);
 

@@ -9,7 +9,8 @@ package Test::Recovery::Markdown;
 #   tables(text)                [[row, ...], ...], a row is a list of cells
 #   spans(text, ...)            what stands between backquotes
 #   column(table, n)            the spans of one column
-#   examples(file, text)        {where, text} of each block of nginx
+#   blocks(file, text, 'nginx') {where, language, text} of each block in a
+#                               fence, or of those in that language
 
 use strict;
 use warnings;
@@ -17,7 +18,7 @@ use warnings;
 use Exporter 'import';
 
 our @EXPORT = qw(without_code section headings slugs tables spans column
-                 examples);
+                 blocks);
 
 
 sub without_code {
@@ -88,17 +89,17 @@ sub slugs {
 }
 
 
-sub examples {
-    my ($file, $text) = @_;
+sub blocks {
+    my ($file, $text, $language) = @_;
 
-    my @examples;
+    my @blocks;
 
-    while ($text =~ /^```nginx\n(.*?)^```$/gms) {
+    while ($text =~ /^```(\S*)\n(.*?)^```$/gms) {
         my $line = 1 + (substr($text, 0, $-[0]) =~ tr/\n//);
-        push @examples, { where => "$file:$line", text => $1 };
+        push @blocks, { where => "$file:$line", language => $1, text => $2 };
     }
 
-    return @examples;
+    return grep { !defined $language || $_->{language} eq $language } @blocks;
 }
 
 
