@@ -164,7 +164,8 @@ build/flags: FORCE
 	@mkdir -p build
 	@{ printf '%s\n' '$(CC)' '$(CFLAGS)' '$(NGINX)' '$(NGINX_SRC)'; \
 	   $(CC) --version; '$(NGINX)' -v; \
-	   dpkg-query -W nginx-dev libhiredis-dev libpcre2-dev; \
+	   dpkg-query -W nginx-dev libhiredis-dev libpcre2-dev \
+	               libcurl4-openssl-dev libjansson-dev libssl-dev; \
 	 } > build/flags.$$$$ 2>&1 || true; \
 	if cmp -s build/flags.$$$$ $@; then rm build/flags.$$$$; \
 	else mv build/flags.$$$$ $@; fi
@@ -226,8 +227,10 @@ PROGRAM = $(CC) -std=gnu11 $(CFLAGS) $(WARN) -I lua-free-policies \
 build/demo-%: demo/%.c $(wildcard demo/*.h) build/flags
 	$(PROGRAM) -lpthread -lm
 
-build/recoveryctl: $(CTL_C) $(wildcard tools/recoveryctl/*.h) build/flags
-	$(PROGRAM) -lhiredis
+CTL_LIBS = hiredis openssl libcurl jansson
+
+build/recoveryctl: $(CTL_C) $(wildcard tools/recoveryctl/*.h) build/core.a build/flags
+	$(PROGRAM) $$(pkg-config --cflags --libs $(CTL_LIBS))
 
 # What tools/recovery-sim/ablation.c stands in for.
 WRAPPED := brake control_start control_tick phase_next round_add trip vegas \

@@ -34,7 +34,7 @@ fresh_copy() {
         cp -r "$part" "$copy/tree/"
     done
 
-    mkdir "$copy/tree/demo" "$copy/tree/t"
+    mkdir -p "$copy/tree/demo" "$copy/tree/t" "$copy/tree/tools/recoveryctl"
 }
 
 
@@ -76,6 +76,7 @@ plant_text() {
 
 core=lua-free-policies/planted.c
 shell=ngx_recovery_module/planted.c
+tool=tools/recoveryctl/planted.c
 
 # Arrows.
 
@@ -122,6 +123,24 @@ plant core 'core: global name without rcv_: planted' $core \
 
 plant shell 'shell: global name without ngx_http_recovery_: planted' $shell \
     <<< 'int planted;'
+
+plant tools 'recoveryctl: global name without ctl_: planted' $tool \
+    <<< 'int planted;'
+
+plant tools 'Werror=missing-prototypes' $tool \
+    <<< $'int\nctl_planted(void)\n{\n    return 1;\n}'
+
+plant tools 'Wself-assign' $tool << 'END'
+int ctl_planted(int value);
+
+int
+ctl_planted(int value)
+{
+    value = value;
+
+    return value;
+}
+END
 
 plant lists '< lua-free-policies/planted.h' lua-free-policies/planted.h \
     <<< '/* not in config */'

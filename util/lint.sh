@@ -8,6 +8,7 @@
 #   lists    `config` names every source and header, and nothing else
 #   core     strict warnings with gcc and clang; what the core calls
 #   shell    nginx's warnings and -Wshadow with gcc and clang; its names
+#   tools    strict warnings with gcc and clang; names of recoveryctl
 #   scripts  shellcheck
 #   cppcheck
 #   perl     perl -c
@@ -30,6 +31,8 @@ other_h=(tests/*.h tests/*/*.h demo/*.h tools/*/*.h bench/*.h)
 nginx_warnings=(-W -Wall -Wpointer-arith -Wno-unused-parameter -Wshadow
                 -Werror)
 core_warnings=(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
+               -Wmissing-prototypes -Werror)
+tool_warnings=(-Wall -Wextra -Wshadow -Wstrict-prototypes
                -Wmissing-prototypes -Werror)
 
 
@@ -203,6 +206,35 @@ check_shell() {
 }
 
 
+# Sources of two tools may have the same name.
+
+check_tools() {
+    local tool name top=$dir bad=0
+    local -a files flags
+
+    read -ra flags < <(pkg-config --cflags hiredis openssl libcurl jansson)
+
+    for tool in tools/*/; do
+        files=("$tool"*.c)
+        [ ${#files[@]} -gt 0 ] || continue
+
+        dir=$top/$(basename "$tool")
+        mkdir "$dir"
+        compile -std=gnu11 "${tool_warnings[@]}" "${flags[@]}" \
+            -I lua-free-policies -I tools/conf || bad=1
+    done
+
+    for name in $(nm --defined-only -g "$top"/recoveryctl/gcc/*.o |
+                  awk 'NF == 3 { print $3 }' | sort -u)
+    do
+        [[ $name == ctl_* || $name == main ]] ||
+            { echo "recoveryctl: global name without ctl_: $name"; bad=1; }
+    done
+
+    return $bad
+}
+
+
 check_scripts() {
     have shellcheck || return 0
     shellcheck -x .ci/run util/*.sh demo/*.sh tools/*.sh tests/*.sh bench/*/*.sh
@@ -236,7 +268,7 @@ check_perl() {
 
 checks=("$@")
 if [ ${#checks[@]} -eq 0 ]; then
-    checks=(text lists core shell scripts cppcheck perl)
+    checks=(text lists core shell tools scripts cppcheck perl)
 fi
 
 failed=()

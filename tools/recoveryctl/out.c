@@ -1,0 +1,207 @@
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "out.h"
+#include "json.h"
+
+
+#define OUT_LINE_MAX   4096
+#define OUT_WORDS_MAX  256
+
+
+/* What was typed. */
+
+static struct {
+    int          n;
+    const char  *words[OUT_WORDS_MAX];
+} out_typed;
+
+
+void
+ctl_text(FILE *to, const char *s)
+{
+    size_t       n;
+    const char  *last;
+
+    last = s + strlen(s);
+
+    while (s < last) {
+        n = rcv_utf8_length(s, last);
+
+        /* also the second set of control characters: C2 80 to C2 9F */
+
+        if (n == 0 || (n == 1 && ((unsigned char) *s < 0x20 || *s == 0x7f))
+            || (n == 2 && (unsigned char) s[0] == 0xc2
+                && (unsigned char) s[1] < 0xa0))
+        {
+            fprintf(to, "\\x%02x", (unsigned char) *s);
+            s++;
+            continue;
+        }
+
+        fwrite(s, 1, n, to);
+        s += n;
+    }
+}
+
+
+static void
+out_line(const char *lead, const char *format, va_list args)
+{
+    char  line[OUT_LINE_MAX];
+
+    (void) vsnprintf(line, sizeof(line), format, args);
+
+    fputs(lead, stderr);
+    ctl_text(stderr, line);
+    fputc('\n', stderr);
+}
+
+
+void
+ctl_error(const char *format, ...)
+{
+    va_list  args;
+
+    fflush(stdout);
+
+    va_start(args, format);
+    out_line("recoveryctl: ", format, args);
+    va_end(args);
+}
+
+
+void
+ctl_hint(const char *format, ...)
+{
+    va_list  args;
+
+    va_start(args, format);
+    out_line("  ", format, args);
+    va_end(args);
+}
+
+
+void
+ctl_shell_word(FILE *to, const char *s)
+{
+    static const char  safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "abcdefghijklmnopqrstuvwxyz"
+                                "0123456789-_./:%@=+,";
+
+    if (*s != '\0' && s[strspn(s, safe)] == '\0') {
+        fputs(s, to);
+        return;
+    }
+
+    fputc('\'', to);
+
+    for ( /* void */ ; *s != '\0'; s++) {
+        if (*s == '\'') {
+            fputs("'\\''", to);
+
+        } else {
+            fputc((unsigned char) *s < 0x20 || *s == 0x7f ? '?' : *s, to);
+        }
+    }
+
+    fputc('\'', to);
+}
+
+
+void
+ctl_again_set(int argc, char **argv)
+{
+    int  i;
+
+    for (i = 1; i < argc && i <= OUT_WORDS_MAX; i++) {
+        out_typed.words[out_typed.n++] = argv[i];
+    }
+}
+
+
+void
+ctl_again(const char *before, const char *after)
+{
+    int  i;
+
+    fputs("  recoveryctl", stderr);
+
+    if (before != NULL) {
+        fprintf(stderr, " %s", before);
+    }
+
+    for (i = 0; i < out_typed.n; i++) {
+        fputc(' ', stderr);
+        ctl_shell_word(stderr, out_typed.words[i]);
+    }
+
+    if (after != NULL) {
+        fprintf(stderr, " %s", after);
+    }
+
+    fputc('\n', stderr);
+}
+
+
+const char *
+ctl_span(char buf[CTL_SPAN_MAX], uint64_t ms)
+{
+    unsigned long long  n;
+
+    n = ms;
+
+    if (n < 1000) {
+        (void) snprintf(buf, CTL_SPAN_MAX, "%llu ms", n);
+
+    } else if (n < 120 * 1000) {
+        (void) snprintf(buf, CTL_SPAN_MAX, "%llu s", n / 1000);
+
+    } else if (n < 2 * 3600 * 1000) {
+        (void) snprintf(buf, CTL_SPAN_MAX, "%llu min", n / 60000);
+
+    } else if (n < 2 * 86400 * 1000) {
+        (void) snprintf(buf, CTL_SPAN_MAX, "%llu h", n / 3600000);
+
+    } else {
+        (void) snprintf(buf, CTL_SPAN_MAX, "%llu days", n / 86400000);
+    }
+
+    return buf;
+}
+
+
+int
+ctl_colors(FILE *to, unsigned no_color)
+{
+    const char  *no, *term;
+
+    no = getenv("NO_COLOR");
+    term = getenv("TERM");
+
+    return !no_color && (no == NULL || *no == '\0')
+           && term != NULL && strcmp(term, "dumb") != 0
+           && isatty(fileno(to));
+}
+
+
+uint64_t
+ctl_now_ms(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
+}
+
+
+int
+ctl_flush(void)
+{
+    return fflush(stdout) != 0 || ferror(stdout) ? -1 : 0;
+}

@@ -1,0 +1,367 @@
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "link.h"
+
+
+ctl_redis_t *
+ctl_redis_new(const ctl_redis_conf_t *conf)
+{
+    unsigned      i;
+    ctl_redis_t  *redis;
+
+    redis = calloc(1, sizeof(*redis));
+
+    if (redis == NULL) {
+        return NULL;
+    }
+
+    redis->conf = conf;
+    redis->stream.fd = -1;
+
+    for (i = 0; i < conf->nservers; i++) {
+
+        if (!conf->servers[i].tls || redis->tls != NULL) {
+            continue;
+        }
+
+        redis->tls = ctl_tls_new(conf);
+
+        if (redis->tls == NULL) {
+            free(redis);
+            return NULL;
+        }
+    }
+
+    return redis;
+}
+
+
+void
+ctl_redis_free(ctl_redis_t *redis)
+{
+    if (redis == NULL) {
+        return;
+    }
+
+    ctl_disconnect(redis);
+    SSL_CTX_free(redis->tls);
+    free(redis);
+}
+
+
+void
+ctl_link_fail(ctl_redis_t *redis, ctl_failure_t failure, const char *format,
+    ...)
+{
+    int       n;
+    size_t    room;
+    va_list   args;
+    char      text[CTL_WHY_MAX];
+
+    /* one that says no is more than one that is not there */
+
+    if (failure > redis->failure || redis->failure == CTL_FAILURE_NONE) {
+        redis->failure = failure;
+    }
+
+    va_start(args, format);
+    (void) vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+
+    room = sizeof(redis->why) - redis->nwhy;
+    n = snprintf(redis->why + redis->nwhy, room, "%s%s: %s",
+                 redis->nwhy ? "\n" : "", redis->address, text);
+
+    if (n > 0 && (size_t) n < room) {
+        redis->nwhy += (size_t) n;
+
+    } else {
+        redis->why[redis->nwhy] = '\0';
+    }
+}
+
+
+static int
+redis_starts(const redisReply *reply, const char *word)
+{
+    return strncmp(reply->str, word, strlen(word)) == 0;
+}
+
+
+ctl_failure_t
+ctl_link_kind(const redisReply *reply)
+{
+    size_t  i;
+
+    static const struct {
+        const char     *word;
+        ctl_failure_t   failure;
+    } kinds[] = {
+        { "NOAUTH", CTL_FAILURE_DENIED },
+        { "NOPERM", CTL_FAILURE_DENIED },
+        { "WRONGPASS", CTL_FAILURE_DENIED },
+        { "ERR invalid password", CTL_FAILURE_DENIED },
+        { "READONLY", CTL_FAILURE_REPLICA },
+        { "MASTERDOWN", CTL_FAILURE_REPLICA },
+        { "LOADING", CTL_FAILURE_AWAY },
+        { "CLUSTERDOWN", CTL_FAILURE_AWAY },
+    };
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (redis_starts(reply, kinds[i].word)) {
+            return kinds[i].failure;
+        }
+    }
+
+    return CTL_FAILURE_ANSWER;
+}
+
+
+/* "MOVED slot host:port"; a host that is missing is the one that says it. */
+
+static int
+redis_moved(ctl_redis_t *redis, const redisReply *reply)
+{
+    char         *colon, host[CTL_HOST_MAX + 1];
+    const char   *last;
+    unsigned long  port;
+
+    last = strrchr(reply->str, ' ');
+
+    if (redis->moved || redis->conf->sentinel != NULL || last == NULL
+        || strlen(last + 1) > CTL_HOST_MAX)
+    {
+        return -1;
+    }
+
+    (void) snprintf(host, sizeof(host), "%s", last + 1);
+    colon = strrchr(host, ':');
+    port = (colon != NULL) ? strtoul(colon + 1, NULL, 10) : 0;
+
+    if (port == 0 || port > 65535 || strcmp(host, "?") == 0) {
+        return -1;
+    }
+
+    *colon = '\0';
+    redis->moved = 1;
+
+    return ctl_connect_to(redis, *host ? host : redis->host, (uint16_t) port);
+}
+
+
+/* What the next server may answer better. */
+
+static int
+redis_next(ctl_redis_t *redis, const redisReply *reply)
+{
+    ctl_failure_t  kind;
+
+    kind = ctl_link_kind(reply);
+
+    if (kind != CTL_FAILURE_AWAY && kind != CTL_FAILURE_REPLICA) {
+        return 0;
+    }
+
+    ctl_link_fail(redis, kind, "%s", reply->str);
+    ctl_disconnect(redis);
+    redis->server++;
+
+    return 1;
+}
+
+
+/*
+ * A reply that counts.  An error is an answer, and what it answers was not
+ * done; a command that was lost is given once more if it only reads, to the
+ * same servers where the connection was an old one, else to the next.
+ */
+
+static redisReply *
+redis_answer(ctl_redis_t *redis, int n, const char **words)
+{
+    int          again, fresh;
+    redisReply  *reply;
+
+    fresh = !redis->connected;
+
+    if (fresh) {
+        redis->server = 0;
+    }
+
+    for ( ;; ) {
+
+        if (!redis->connected && ctl_connect(redis) != 0) {
+            return NULL;
+        }
+
+        reply = ctl_link_command(redis, n, words);
+
+        if (reply == NULL && !ctl_link_writes(words[0])) {
+            redis->server = fresh ? redis->server + 1 : 0;
+            fresh = 1;
+            continue;
+        }
+
+        if (reply == NULL || reply->type != REDIS_REPLY_ERROR) {
+            return reply;
+        }
+
+        if (redis_starts(reply, "MOVED ")) {
+
+            if (redis_moved(redis, reply) != 0) {
+                ctl_link_fail(redis, CTL_FAILURE_ANSWER, "%s: all keys must "
+                              "be in one slot, as with --prefix "
+                              "\"recovery:{x}:\"", reply->str);
+                freeReplyObject(reply);
+                return NULL;
+            }
+
+            again = 1;
+
+        } else {
+            again = redis_next(redis, reply);
+        }
+
+        if (!again) {
+            return reply;
+        }
+
+        freeReplyObject(reply);
+    }
+}
+
+
+redisReply *
+ctl_redis_words(ctl_redis_t *redis, int n, const char **words,
+    unsigned errors_are_replies)
+{
+    redisReply  *reply;
+
+    redis->failure = CTL_FAILURE_NONE;
+    redis->nwhy = 0;
+    redis->why[0] = '\0';
+
+    reply = redis_answer(redis, n, words);
+
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR
+        && !errors_are_replies)
+    {
+        ctl_link_fail(redis, ctl_link_kind(reply), "%s: %s", words[0],
+                      reply->str);
+        freeReplyObject(reply);
+        return NULL;
+    }
+
+    return reply;
+}
+
+
+redisReply *
+ctl_redis_list(ctl_redis_t *redis, const char **words,
+    unsigned errors_are_replies)
+{
+    int  n;
+
+    for (n = 0; words[n] != NULL; n++) {
+        /* void */
+    }
+
+    return ctl_redis_words(redis, n, words, errors_are_replies);
+}
+
+
+const char *
+ctl_redis_why(const ctl_redis_t *redis)
+{
+    return redis->why;
+}
+
+
+const char *
+ctl_redis_address(const ctl_redis_t *redis)
+{
+    return redis->address;
+}
+
+
+char *
+ctl_redis_key(const ctl_redis_t *redis, const char *a, const char *b)
+{
+    char    *key;
+    size_t   size;
+
+    b = b ? b : "";
+    size = strlen(redis->conf->prefix) + strlen(a) + strlen(b) + 1;
+    key = malloc(size);
+
+    if (key != NULL) {
+        (void) snprintf(key, size, "%s%s%s", redis->conf->prefix, a, b);
+    }
+
+    return key;
+}
+
+
+static void
+redis_advise(const ctl_redis_t *redis)
+{
+    switch (redis->failure) {
+
+    case CTL_FAILURE_DENIED:
+        if (redis->conf->password == NULL) {
+            ctl_hint("a password: --password-file FILE, or "
+                     "RECOVERY_REDIS_PASSWORD in the environment; a user: "
+                     "--redis redis://USER@HOST");
+            return;
+        }
+
+        ctl_hint("the password, or the rights of the user: "
+                 "recoveryctl(1) has the ACL SETUSER line under RIGHTS");
+        return;
+
+    case CTL_FAILURE_REPLICA:
+        ctl_hint("orders go to the master: name it with --redis, or have "
+                 "Sentinels name it with --sentinel");
+        return;
+
+    case CTL_FAILURE_LOST:
+        ctl_hint("whether it was done is not known; look: "
+                 "recoveryctl status");
+        break;
+
+    default:
+        break;
+    }
+
+    ctl_hint("nginx goes on with what Redis said last.  To order nginx "
+             "itself, one --url for each node:");
+    ctl_again("--url http://NODE/recovery/control", NULL);
+}
+
+
+int
+ctl_redis_failed(const ctl_redis_t *redis)
+{
+    const char  *line, *end;
+
+    ctl_error(redis->failure == CTL_FAILURE_DENIED
+              ? "Redis says no"
+              : redis->failure == CTL_FAILURE_AWAY
+              ? "Redis does not answer"
+              : "Redis has failed");
+
+    for (line = redis->why; *line != '\0'; line = end) {
+        end = line + strcspn(line, "\n");
+        ctl_hint("%.*s", (int) (end - line), line);
+        end += (*end == '\n');
+    }
+
+    redis_advise(redis);
+
+    return CTL_UNREACHABLE;
+}
