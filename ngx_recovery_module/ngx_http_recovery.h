@@ -88,6 +88,7 @@ typedef struct {
     ngx_resolver_t             *resolver;       /* NULL: none */
     ngx_http_recovery_at_t      at;
     ngx_str_t                   prefix;         /* "recovery:" */
+    ngx_str_t                   node;           /* who we are */
     ngx_msec_t                  poll_ms;
     ngx_msec_t                  timeout_ms;
     ngx_ssl_t                  *ssl;            /* NULL: no server with TLS */
@@ -452,6 +453,10 @@ void ngx_http_recovery_leader_heard(ngx_http_recovery_main_conf_t *rmcf);
 ngx_http_recovery_redis_t *ngx_http_recovery_redis_create(
     ngx_http_recovery_main_conf_t *rmcf, ngx_log_t *log);
 void ngx_http_recovery_redis_destroy(ngx_http_recovery_redis_t *redis);
+
+/* A backend has ticked: others may have to be told; _source.c. */
+void ngx_http_recovery_redis_note(ngx_http_recovery_redis_t *redis,
+    ngx_uint_t i, const rcv_state_t *state);
 
 
 /* _status.c */

@@ -134,7 +134,7 @@ ngx_http_recovery_audit_xadd(ngx_http_recovery_link_t *link,
         words[6 + i].len = pairs[i] ? ngx_strlen(pairs[i]) : 0;
     }
 
-    words[7] = ngx_cycle->hostname;
+    words[7] = link->redis->conf->node;
     words[9] = to->name;
     words[11].data = time;
     words[11].len = ngx_sprintf(time, "%uL", event.unix_ms) - time;

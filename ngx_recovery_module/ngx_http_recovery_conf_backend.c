@@ -39,14 +39,18 @@ ngx_http_recovery_set_backend(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
+    /* "audit" and "nodes" are keys in Redis that are not of a backend */
+
     if (!rcv_name_valid(ngx_http_recovery_str(&value[1]))
-        || ngx_strcmp(value[1].data, "off") == 0)
+        || ngx_strcmp(value[1].data, "off") == 0
+        || ngx_strcmp(value[1].data, "audit") == 0
+        || ngx_strcmp(value[1].data, "nodes") == 0)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"recovery_backend\": invalid name \"%V\", it "
                            "must be 1 to %d letters, digits, \"_\", \"-\" or "
                            "\".\", start with a letter or a digit, and not "
-                           "be \"off\"",
+                           "be \"off\", \"audit\" or \"nodes\"",
                            &value[1], RCV_NAME_MAX);
         return NGX_CONF_ERROR;
     }

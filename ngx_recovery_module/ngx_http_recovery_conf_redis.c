@@ -40,6 +40,9 @@ static char *ngx_http_recovery_redis_password_file(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
 static char *ngx_http_recovery_redis_prefix(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
+static char *ngx_http_recovery_redis_node(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
+static char *ngx_http_recovery_redis_host(ngx_conf_t *cf, ngx_str_t *node);
 static char *ngx_http_recovery_redis_poll(ngx_conf_t *cf,
     ngx_http_recovery_redis_words_t *words, ngx_str_t *value);
 static char *ngx_http_recovery_redis_timeout(ngx_conf_t *cf,
@@ -74,6 +77,7 @@ static ngx_http_recovery_redis_key_t  ngx_http_recovery_redis_keys[] = {
 
     { ngx_string("password_file="), ngx_http_recovery_redis_password_file },
     { ngx_string("prefix="), ngx_http_recovery_redis_prefix },
+    { ngx_string("node="), ngx_http_recovery_redis_node },
     { ngx_string("poll="), ngx_http_recovery_redis_poll },
     { ngx_string("timeout="), ngx_http_recovery_redis_timeout },
     { ngx_string("db="), ngx_http_recovery_redis_db },
@@ -193,8 +197,8 @@ ngx_http_recovery_redis_key(ngx_conf_t *cf,
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "\"recovery_redis\": unknown parameter \"%V\", it "
                        "takes URIs (" NGX_HTTP_RECOVERY_REDIS_URIS ") and "
-                       "\"password_file=\", \"prefix=\", \"poll=\", "
-                       "\"timeout=\", \"db=\", \"sentinel=\", "
+                       "\"password_file=\", \"prefix=\", \"node=\", "
+                       "\"poll=\", \"timeout=\", \"db=\", \"sentinel=\", "
                        "\"sentinel_user=\", "
                        "\"sentinel_password_file=\", \"tls_ca=\", "
                        "\"tls_cert=\", \"tls_key=\", \"tls_verify=\"",
@@ -245,6 +249,13 @@ ngx_http_recovery_redis_finish(ngx_conf_t *cf,
                            "\"recovery_redis\": \"db=\" is for \"unix:\" "
                            "URIs, others name it as "
                            "\"redis://host:port/db\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (words->redis->node.len == 0
+        && ngx_http_recovery_redis_host(cf, &words->redis->node)
+           != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -442,6 +453,60 @@ invalid:
                        NGX_HTTP_RECOVERY_SOURCE_PREFIX_MAX);
 
     return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_recovery_redis_node(ngx_conf_t *cf,
+    ngx_http_recovery_redis_words_t *words, ngx_str_t *value)
+{
+    if (!rcv_name_valid(ngx_http_recovery_str(value))) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"recovery_redis\": invalid \"node=%V\", it "
+                           "must be 1 to %d letters, digits, \"_\", \"-\" "
+                           "or \".\", and start with a letter or a digit",
+                           value, RCV_NAME_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    words->redis->node = *value;
+
+    return NGX_CONF_OK;
+}
+
+
+/* The host name, as far as it is a name: it becomes a part of keys. */
+
+static char *
+ngx_http_recovery_redis_host(ngx_conf_t *cf, ngx_str_t *node)
+{
+    size_t     i;
+    u_char     ch;
+    ngx_str_t  host;
+
+    host = cf->cycle->hostname;
+    host.len = ngx_min(host.len, RCV_NAME_MAX);
+    host.data = ngx_pstrdup(cf->pool, &host);
+
+    if (host.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < host.len; i++) {
+        ch = host.data[i];
+
+        if (!isalnum(ch) && ch != '_' && ch != '.') {
+            host.data[i] = '-';
+        }
+    }
+
+    if (!rcv_name_valid(ngx_http_recovery_str(&host))) {
+        ngx_str_set(&host, "nginx");
+    }
+
+    *node = host;
+
+    return NGX_CONF_OK;
 }
 
 

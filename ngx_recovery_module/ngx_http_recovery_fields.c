@@ -36,6 +36,9 @@ static ngx_int_t ngx_http_recovery_samples_latency(const void *view,
     NGX_HTTP_RECOVERY_ ## kind, offsetof(ngx_http_recovery_node_view_t, member)
 #define BACKEND(kind, member)                                                 \
     NGX_HTTP_RECOVERY_ ## kind, offsetof(ngx_http_recovery_view_t, member)
+#define REPORT(kind, member)                                                  \
+    NGX_HTTP_RECOVERY_ ## kind, offsetof(ngx_http_recovery_report_view_t,     \
+                                         member)
 #define CLASS(kind, member)                                                   \
     NGX_HTTP_RECOVERY_ ## kind, offsetof(ngx_http_recovery_class_view_t,      \
                                          member)
@@ -184,6 +187,24 @@ const ngx_http_recovery_field_t  ngx_http_recovery_node_fields[] = {
       NODE(COUNT, slots_reclaimed), NULL,
       COUNTER("slots_reclaimed_total",
               "Process slots taken back from dead workers.") },
+
+    END
+};
+
+
+const ngx_http_recovery_field_t  ngx_http_recovery_report_fields[] = {
+
+    { ngx_string("node"), HIDDEN,
+      REPORT(TEXT, node.instance), NULL,
+      NO_METRIC },
+
+    { ngx_string("backend"), HIDDEN,
+      REPORT(TEXT, backend.name), NULL,
+      NO_METRIC },
+
+    { ngx_string("reported_ms"), HIDDEN,
+      REPORT(MS, unix_ms), NULL,
+      NO_METRIC },
 
     END
 };
@@ -413,6 +434,10 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
       BACKEND(WORD, signal_mode), ngx_http_recovery_mode_names,
       FAMILY("signal_mode", GAUGE, mode,
              "1 for what decides: the source, or what stands in for it.") },
+
+    { ngx_string("epoch"), ngx_string("Epoch"),
+      BACKEND(COUNT, epoch), NULL,
+      NO_METRIC },
 
     { ngx_string("allowed_per_s"), ngx_string("Allowed"),
       BACKEND(RATE, allowed_milli), NULL,

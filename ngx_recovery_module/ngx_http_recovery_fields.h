@@ -93,6 +93,9 @@ extern const ngx_http_recovery_field_t  ngx_http_recovery_node_fields[];
 extern const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[];
 extern const ngx_http_recovery_field_t  ngx_http_recovery_control_fields[];
 
+/* Rows over ngx_http_recovery_report_view_t; those of its backend follow. */
+extern const ngx_http_recovery_field_t  ngx_http_recovery_report_fields[];
+
 
 static ngx_inline uint64_t
 ngx_http_recovery_field_number(const ngx_http_recovery_field_t *field,

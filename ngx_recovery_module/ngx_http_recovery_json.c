@@ -17,11 +17,13 @@ static void ngx_http_recovery_json_fields(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_field_t *fields, const void *view,
     const ngx_str_t *between);
 static void ngx_http_recovery_json_value(ngx_http_recovery_out_t *out,
-    const ngx_http_recovery_field_t *field, const void *view);
+    const ngx_http_recovery_field_t *field, const void *view,
+    const ngx_str_t *between);
 static void ngx_http_recovery_json_number(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_field_t *field, uint64_t n);
 static void ngx_http_recovery_json_list(ngx_http_recovery_out_t *out,
-    const ngx_http_recovery_field_t *fields, const ngx_array_t *list);
+    const ngx_http_recovery_field_t *fields, const ngx_array_t *list,
+    const ngx_str_t *between);
 static void ngx_http_recovery_json_text(ngx_http_recovery_out_t *out,
     const ngx_str_t *s);
 
@@ -55,6 +57,21 @@ ngx_http_recovery_render_json(ngx_http_recovery_out_t *out,
     }
 
     ngx_http_recovery_out_text(out, "}\n}\n");
+}
+
+
+void
+ngx_http_recovery_render_report(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_report_view_t *report)
+{
+    ngx_http_recovery_out_text(out, "{");
+    ngx_http_recovery_json_fields(out, ngx_http_recovery_report_fields, report,
+                                  &ngx_http_recovery_json_inline);
+    ngx_http_recovery_out_text(out, ",");
+    ngx_http_recovery_json_fields(out, ngx_http_recovery_backend_fields,
+                                  &report->backend,
+                                  &ngx_http_recovery_json_inline);
+    ngx_http_recovery_out_text(out, " }");
 }
 
 
@@ -139,14 +156,15 @@ ngx_http_recovery_json_fields(ngx_http_recovery_out_t *out,
         ngx_http_recovery_out_str(out, between);
         ngx_http_recovery_json_text(out, &field->key);
         ngx_http_recovery_out_text(out, ": ");
-        ngx_http_recovery_json_value(out, field, view);
+        ngx_http_recovery_json_value(out, field, view, between);
     }
 }
 
 
 static void
 ngx_http_recovery_json_value(ngx_http_recovery_out_t *out,
-    const ngx_http_recovery_field_t *field, const void *view)
+    const ngx_http_recovery_field_t *field, const void *view,
+    const ngx_str_t *between)
 {
     switch (field->kind) {
 
@@ -157,7 +175,8 @@ ngx_http_recovery_json_value(ngx_http_recovery_out_t *out,
 
     case NGX_HTTP_RECOVERY_LIST:
         ngx_http_recovery_json_list(out, field->of,
-                                    ngx_http_recovery_field_list(field, view));
+                                    ngx_http_recovery_field_list(field, view),
+                                    between);
         return;
 
     case NGX_HTTP_RECOVERY_OBJECT:
@@ -230,7 +249,8 @@ ngx_http_recovery_json_number(ngx_http_recovery_out_t *out,
 
 static void
 ngx_http_recovery_json_list(ngx_http_recovery_out_t *out,
-    const ngx_http_recovery_field_t *fields, const ngx_array_t *list)
+    const ngx_http_recovery_field_t *fields, const ngx_array_t *list,
+    const ngx_str_t *between)
 {
     ngx_uint_t     i;
     const u_char  *element;
@@ -244,7 +264,13 @@ ngx_http_recovery_json_list(ngx_http_recovery_out_t *out,
             ngx_http_recovery_out_text(out, ",");
         }
 
-        ngx_http_recovery_out_text(out, "\n        {");
+        ngx_http_recovery_out_str(out, between);
+
+        if (between != &ngx_http_recovery_json_inline) {
+            ngx_http_recovery_out_text(out, "  ");
+        }
+
+        ngx_http_recovery_out_text(out, "{");
         ngx_http_recovery_json_fields(out, fields, element,
                                       &ngx_http_recovery_json_inline);
         ngx_http_recovery_out_text(out, " }");
@@ -253,7 +279,7 @@ ngx_http_recovery_json_list(ngx_http_recovery_out_t *out,
     }
 
     if (i > 0) {
-        ngx_http_recovery_out_str(out, &ngx_http_recovery_json_backend);
+        ngx_http_recovery_out_str(out, between);
     }
 
     ngx_http_recovery_out_text(out, "]");

@@ -5,7 +5,6 @@
  */
 
 #include "ngx_http_recovery_source.h"
-#include "ngx_http_recovery_audit.h"
 
 
 /* What is known of a backend here. */
@@ -43,6 +42,7 @@ struct ngx_http_recovery_source_s {
     ngx_uint_t                        answered;
     ngx_uint_t                        batch[NGX_HTTP_RECOVERY_SOURCE_BATCH];
     ngx_http_recovery_audit_t         audit;        /* behind those */
+    ngx_http_recovery_report_t        report;       /* ... and the last */
 };
 
 
@@ -58,6 +58,8 @@ static void ngx_http_recovery_source_reply(ngx_http_recovery_link_t *link,
     const ngx_http_recovery_resp_value_t *value);
 static ngx_int_t ngx_http_recovery_source_time(ngx_http_recovery_link_t *link,
     const ngx_http_recovery_resp_value_t *value);
+static ngx_int_t ngx_http_recovery_source_number(
+    const ngx_http_recovery_resp_value_t *value, uint64_t *n);
 static ngx_int_t ngx_http_recovery_source_hash(ngx_http_recovery_link_t *link,
     const ngx_http_recovery_resp_value_t *value);
 static void ngx_http_recovery_source_wrong_type(
@@ -115,7 +117,8 @@ ngx_http_recovery_source_create(ngx_http_recovery_redis_t *redis)
                                        prefix->len + sizeof("changed") - 1);
 
     if (source->flags == NULL || source->names == NULL
-        || source->channel.data == NULL)
+        || source->channel.data == NULL
+        || ngx_http_recovery_report_init(&source->report, redis) != NGX_OK)
     {
         return NULL;
     }
@@ -168,6 +171,7 @@ ngx_http_recovery_source_ready(ngx_http_recovery_link_t *link)
     source->next = 0;
 
     ngx_http_recovery_audit_ready(&source->audit);
+    ngx_http_recovery_report_ready(&source->report);
     ngx_http_recovery_source_ask(link);
 }
 
@@ -193,7 +197,7 @@ ngx_http_recovery_source_due(ngx_http_recovery_link_t *link)
 static void
 ngx_http_recovery_source_schedule(ngx_http_recovery_link_t *link)
 {
-    ngx_msec_t                   at_ms;
+    ngx_msec_t                   at_ms, report_ms;
     ngx_msec_int_t               delay_ms;
     ngx_http_recovery_source_t  *source;
 
@@ -205,6 +209,12 @@ ngx_http_recovery_source_schedule(ngx_http_recovery_link_t *link)
     }
 
     at_ms = source->poll_due_ms;
+    report_ms = ngx_http_recovery_report_due(&source->report,
+                                             source->sent_ms);
+
+    if ((ngx_msec_int_t) (report_ms - at_ms) < 0) {
+        at_ms = report_ms;
+    }
 
     if (source->named) {
         at_ms = source->sent_ms + NGX_HTTP_RECOVERY_SOURCE_GAP_MS;
@@ -213,6 +223,33 @@ ngx_http_recovery_source_schedule(ngx_http_recovery_link_t *link)
     delay_ms = (ngx_msec_int_t) (at_ms - ngx_current_msec);
 
     ngx_http_recovery_link_wait(link, ngx_max(delay_ms, 0));
+}
+
+
+/*
+ * Also called from within a reply, after which is scheduled anyway, and while
+ * the link is down.
+ */
+
+void
+ngx_http_recovery_redis_note(ngx_http_recovery_redis_t *redis, ngx_uint_t i,
+    const rcv_state_t *state)
+{
+    ngx_http_recovery_link_t      *link;
+    ngx_http_recovery_source_t    *source;
+    ngx_http_recovery_backend_t  **backends;
+
+    link = &redis->commands;
+    source = redis->source;
+    backends = redis->main->backends.elts;
+
+    if (ngx_http_recovery_report_note(&source->report, i, backends[i]->record,
+                                      state)
+        && link->step == NGX_HTTP_RECOVERY_LINK_READY
+        && link->outstanding == 0 && !source->polling)
+    {
+        ngx_http_recovery_source_schedule(link);
+    }
 }
 
 
@@ -266,7 +303,9 @@ ngx_http_recovery_source_ask(ngx_http_recovery_link_t *link)
         source->next++;
     }
 
-    if (ngx_http_recovery_audit_send(&source->audit, link) != NGX_OK) {
+    if (ngx_http_recovery_audit_send(&source->audit, link) != NGX_OK
+        || ngx_http_recovery_report_send(&source->report, link) != NGX_OK)
+    {
         return;
     }
 
@@ -343,13 +382,22 @@ ngx_http_recovery_source_reply(ngx_http_recovery_link_t *link,
     } else if (source->answered < source->nbatch) {
         rc = ngx_http_recovery_source_hash(link, value);
 
-    } else {
+    } else if (ngx_http_recovery_reply_starts(value, "MOVED")) {
+        ngx_http_recovery_link_moved(link, value);
+        return;
+
+    } else if (source->audit.answered < source->audit.n) {
         ngx_http_recovery_audit_reply(&source->audit, link, value);
+        rc = NGX_OK;
+
+    } else {
+        ngx_http_recovery_report_reply(&source->report, link, value);
         rc = NGX_OK;
     }
 
     if (rc != NGX_OK || source->answered < source->nbatch
-        || source->audit.answered < source->audit.n)
+        || source->audit.answered < source->audit.n
+        || source->report.answered < source->report.n)
     {
         return;
     }
@@ -382,9 +430,9 @@ static ngx_int_t
 ngx_http_recovery_source_time(ngx_http_recovery_link_t *link,
     const ngx_http_recovery_resp_value_t *value)
 {
-    rcv_str_t                              word;
-    ngx_http_recovery_source_t            *source;
-    const ngx_http_recovery_resp_value_t  *seconds;
+    uint64_t                     micro;
+    ngx_time_t                  *tp;
+    ngx_http_recovery_source_t  *source;
 
     source = link->redis->source;
     source->time_due = 0;
@@ -404,31 +452,42 @@ ngx_http_recovery_source_time(ngx_http_recovery_link_t *link,
                           "\"force_until\" is compared with the local clock");
         }
 
-        source->unix_s = ngx_time();
-
+        tp = ngx_timeofday();
+        source->unix_s = tp->sec;
+        ngx_http_recovery_report_time(&source->report,
+                                      (uint64_t) tp->sec * 1000 + tp->msec);
         return NGX_OK;
     }
 
-    seconds = value->elements;
-
     if (value->type != NGX_HTTP_RECOVERY_RESP_ARRAY || value->len != 2
-        || seconds->type != NGX_HTTP_RECOVERY_RESP_STRING)
+        || ngx_http_recovery_source_number(&value->elements[0],
+                                           &source->unix_s) != NGX_OK
+        || ngx_http_recovery_source_number(&value->elements[1], &micro)
+           != NGX_OK)
     {
         ngx_http_recovery_source_unknown(link);
         return NGX_ERROR;
     }
 
-    word.data = seconds->data;
-    word.len = seconds->len;
-
-    if (rcv_parse_integer(word, &source->unix_s) != 0) {
-        ngx_http_recovery_source_unknown(link);
-        return NGX_ERROR;
-    }
-
     source->own_clock = 0;
+    ngx_http_recovery_report_time(&source->report,
+                                  source->unix_s * 1000 + micro / 1000);
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_source_number(const ngx_http_recovery_resp_value_t *value,
+    uint64_t *n)
+{
+    rcv_str_t  word;
+
+    word.data = value->data;
+    word.len = value->len;
+
+    return (value->type == NGX_HTTP_RECOVERY_RESP_STRING
+            && rcv_parse_integer(word, n) == 0) ? NGX_OK : NGX_ERROR;
 }
 
 

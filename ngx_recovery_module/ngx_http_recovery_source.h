@@ -14,6 +14,7 @@
 
 
 #include "ngx_http_recovery_audit.h"
+#include "ngx_http_recovery_report.h"
 
 
 #define NGX_HTTP_RECOVERY_SOURCE_BATCH       64     /* backends */
@@ -30,7 +31,8 @@
 #define NGX_HTTP_RECOVERY_SOURCE_OUT                                          \
     ((NGX_HTTP_RECOVERY_SOURCE_BATCH + 1)                                     \
      * NGX_HTTP_RECOVERY_SOURCE_COMMAND_MAX                                   \
-     + NGX_HTTP_RECOVERY_AUDIT_BATCH * NGX_HTTP_RECOVERY_AUDIT_COMMAND_MAX)
+     + NGX_HTTP_RECOVERY_AUDIT_BATCH * NGX_HTTP_RECOVERY_AUDIT_COMMAND_MAX    \
+     + NGX_HTTP_RECOVERY_REPORT_BYTES)
 
 
 extern const ngx_http_recovery_link_use_t  ngx_http_recovery_source_commands;

@@ -22,6 +22,10 @@ void ngx_http_recovery_render_prometheus(ngx_http_recovery_out_t *out,
 void ngx_http_recovery_render_html(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_node_view_t *node);
 
+/* For Redis, in one line. */
+void ngx_http_recovery_render_report(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_report_view_t *report);
+
 /*
  * What "recovery_control" answers: what is in force at one backend, or at all
  * where something was ordered.

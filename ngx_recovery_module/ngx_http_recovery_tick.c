@@ -140,6 +140,10 @@ ngx_http_recovery_backend_tick(ngx_http_recovery_leader_t *leader,
         seen->round = turn.round;
         seen->epoch = turn.state.epoch;
         seen->quiet = turn.tick.quiet;
+
+        if (leader->redis != NULL) {
+            ngx_http_recovery_redis_note(leader->redis, i, &turn.state);
+        }
     }
 
     ngx_http_recovery_pen_give(backend->record);

@@ -121,10 +121,30 @@ ngx_http_recovery_view_take(ngx_http_recovery_main_conf_t *rmcf,
 }
 
 
+ngx_int_t
+ngx_http_recovery_view_report(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_uint_t i, ngx_pool_t *pool, ngx_http_recovery_report_view_t *report)
+{
+    ngx_http_recovery_backend_t  **backends;
+
+    backends = rmcf->backends.elts;
+
+    ngx_memzero(report, sizeof(ngx_http_recovery_report_view_t));
+
+    if (ngx_http_recovery_view_node(rmcf, pool, &report->node) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_recovery_view_backend(rmcf->zone, backends[i], pool,
+                                          &report->node, &report->backend);
+}
+
+
 static ngx_int_t
 ngx_http_recovery_view_node(ngx_http_recovery_main_conf_t *rmcf,
     ngx_pool_t *pool, ngx_http_recovery_node_view_t *node)
 {
+    ngx_str_t                  name;
     ngx_uint_t                 i;
     ngx_time_t                *tp;
     ngx_http_recovery_zone_t  *zone;
@@ -137,8 +157,10 @@ ngx_http_recovery_view_node(ngx_http_recovery_main_conf_t *rmcf,
     ngx_str_set(&node->nginx, NGINX_VERSION);
     node->unix_ms = (uint64_t) tp->sec * 1000 + tp->msec;
 
-    if (ngx_http_recovery_view_text(pool, ngx_cycle->hostname.data,
-                                    ngx_cycle->hostname.len, &node->instance)
+    name = rmcf->redis ? rmcf->redis->node : ngx_cycle->hostname;
+
+    if (ngx_http_recovery_view_text(pool, name.data, name.len,
+                                    &node->instance)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -307,6 +329,9 @@ ngx_http_recovery_view_signal(ngx_http_recovery_backend_t *backend,
         view->health_source = NGX_HTTP_RECOVERY_SOURCE_LOCAL;
         view->health_age_ms = NGX_HTTP_RECOVERY_UNKNOWN;
     }
+
+    view->epoch = state->signal.has_epoch ? state->signal.epoch
+                                          : NGX_HTTP_RECOVERY_UNKNOWN;
 
     view->health_damped = state->flaps.damped;
     view->signal_lost = (state->lost != 0);

@@ -76,6 +76,7 @@ typedef struct {
     uint64_t             health_damped;
     uint64_t             signal_lost;
     uint64_t             signal_mode;       /* ngx_http_recovery_mode_t */
+    uint64_t             epoch;             /* of the source; highest seen */
 
     uint64_t             allowed_milli;
     uint64_t             ceiling_milli;
@@ -160,6 +161,15 @@ typedef struct {
 } ngx_http_recovery_node_view_t;
 
 
+/* One backend for others, through Redis. */
+
+typedef struct {
+    ngx_http_recovery_node_view_t  node;    /* without backends */
+    ngx_http_recovery_view_t       backend;
+    uint64_t                       unix_ms; /* of Redis' clock */
+} ngx_http_recovery_report_view_t;
+
+
 extern const char *const
     ngx_http_recovery_source_names[NGX_HTTP_RECOVERY_SOURCES];
 extern const char *const
@@ -171,6 +181,10 @@ extern const char *const
 /* NGX_ERROR: no memory.  rmcf->zone may be NULL: nothing is governed. */
 ngx_int_t ngx_http_recovery_view_take(ngx_http_recovery_main_conf_t *rmcf,
     ngx_pool_t *pool, ngx_http_recovery_node_view_t *node);
+
+/* The same of the i-th backend; unix_ms is the caller's. */
+ngx_int_t ngx_http_recovery_view_report(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_uint_t i, ngx_pool_t *pool, ngx_http_recovery_report_view_t *report);
 
 
 #endif /* _NGX_HTTP_RECOVERY_VIEW_H_INCLUDED_ */

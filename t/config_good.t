@@ -36,6 +36,8 @@ my @forms = (
     [http => 'recovery_redis redis://127.0.0.1 prefix=gate: poll=500ms'
              . ' timeout=2s;'],
     [http => 'recovery_redis redis://127.0.0.1 "prefix=r:{prod}:";'],
+    [http => 'recovery_redis redis://127.0.0.1 node=Edge-1.example_net;'],
+    [http => 'recovery_redis redis://127.0.0.1 node=' . 'n' x 63 . ';'],
     [http => 'recovery_redis redis://127.0.0.1'
              . ' password_file=%%TESTDIR%%/password;'],
     [http => 'recovery_redis redis://gate@127.0.0.1:6379/0'

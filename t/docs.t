@@ -112,6 +112,8 @@ my $module = slurp("${SHELL}_module.c");
 my $variables = slurp("${SHELL}_variables.c");
 my $backend = slurp("$CORE/backend_lines.c");
 my $fields = slurp("${SHELL}_fields.c");
+my ($report) = $fields =~ s/^(const \w+ +\w+_report_fields\[\] = \{.*?^\};)//ms
+               ? $1 : '';
 my %usage = policy_usages();
 
 my %code = (
@@ -131,6 +133,7 @@ my %code = (
     'backend lines' => [$backend =~ /\{ "(\w+)", rcv_backend_\w+ \}/g],
     metrics => [$fields =~ /(?:GAUGE|COUNTER|FAMILY)\("(\w+)"/g],
     'json keys' => [$fields =~ /^ {4}\{ ngx_string\("(\w+)"\)/gm],
+    'report keys' => [$report =~ /^ {4}\{ ngx_string\("(\w+)"\)/gm],
     'hash fields' => [array_of("$CORE/health.c", 'rcv_field_names')],
     'redis parameters' => [redis_keys()],
 );
@@ -149,6 +152,7 @@ sub documented {
     my @vars = tables(section($text, 'Variables'));
     my @connection = tables(section($doc{$REDIS}, 'The connection'));
     my @fails = tables(section($doc{$REDIS}, 'When Redis fails'));
+    my @nodes = tables(section($doc{$REDIS}, 'Nodes'));
     my @hash = tables(section($doc{$REDIS}, 'The hash') =~ s/^###.*//msr);
     my ($levels) = section($text, 'recovery_log_level')
                    =~ /Syntax:\s+\w+ (.*);/;
@@ -175,6 +179,7 @@ sub documented {
                         map { spans($_->[2] =~ s/(?:labels|\((?:not|`)).*//r) }
                         grep { $_->[0] =~ /^`(?:force|override|classes|events|dry_run)`$/ }
                         @{$status[1]}],
+        'report keys' => [column($nodes[1], 0)],
         'hash fields' => [column($hash[0], 0)],
         'redis parameters' => [grep { /=$/ } column($connection[0], 0)],
     );
@@ -280,6 +285,8 @@ my @bounds = (
      qr/channel, 1 to (\d+) bytes/],
     ["${SHELL}_source.h", 'NGX_HTTP_RECOVERY_SOURCE_BATCH', $REDIS,
      qr/up to (\d+)\s+in\s+one\s+batch/],
+    ["${SHELL}_report.c", 'NGX_HTTP_RECOVERY_REPORT_EVENTS', $REDIS,
+     qr/the last (\d+) `events`/],
 );
 
 

@@ -17,7 +17,7 @@ use Test::Recovery;
 use Test::Recovery::Fault;
 
 my @RIGHTS = qw(resetchannels ~recovery:* &recovery:* +hmget +time +subscribe
-                +ping +select +xadd);
+                +ping +select +xadd +set +hset);
 
 my $t = Test::Recovery->new()->plan(7 * 4 + 2 + 1);
 

@@ -344,8 +344,10 @@ sub _honest {
                                      : "+PONG\r\n";
     }
 
-    return $name =~ /^(?:AUTH|SELECT)$/ ? "+OK\r\n"
-                                        : "-ERR unknown command\r\n";
+    return ":1\r\n" if $name eq 'HSET';
+
+    return $name =~ /^(?:AUTH|SELECT|SET)$/ ? "+OK\r\n"
+                                            : "-ERR unknown command\r\n";
 }
 
 

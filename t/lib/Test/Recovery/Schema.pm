@@ -55,6 +55,7 @@ my %BACKEND = (
     health_damped   => 'boolean',
     signal_lost     => 'boolean',
     signal_mode     => 'string|null',
+    epoch           => 'integer|null',
     allowed_per_s   => 'number|null',
     ceiling_per_s   => 'number|null',
     reference_per_s => 'number|null',
