@@ -15,7 +15,6 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Test::Recovery;
-use Test::Recovery::Markdown;
 use Test::Recovery::Order;
 
 my $t = Test::Recovery->new();
@@ -159,7 +158,7 @@ my @verbs = (
      force => undef],
 );
 
-$t->plan(3 * @refused + 51);
+$t->plan(3 * @refused + 47);
 
 for my $row (@refused) {
     my ($label, $status, $said, %o) = @$row;
@@ -236,24 +235,3 @@ order($t, 'd1', action => 'force', value => 'closed', for => '1s');
 is($t->backend_status('d1')->{allowed_per_s}, 0, 'closed for a second');
 ok($t->wait_for(sub { !$t->backend_status('d1')->{force} }), 'it ends');
 like($t->backend_status('d1')->{phase}, qr/probing|ramping/, 'in the ramp');
-
-# the examples of the reference
-
-my $text = do {
-    open my $fh, '<', $t->root() . '/docs/directives.md' or die $!;
-    local $/;
-    <$fh>;
-};
-
-my ($block) = section($text, 'recovery_control') =~ /```sh\n(.*?)```/s;
-my @examples = split /\n\n/, $block;
-my $port = $t->port(8080);
-
-is(scalar @examples, 3, 'examples in the reference');
-
-my @said = map { s/127\.0\.0\.1:8080/127.0.0.1:$port/r } @examples;
-my @answers = map { answer({ body => scalar `$_` }) } @said;
-
-is($answers[0]{force}{reason}, 'disk swap', 'example: closed');
-is($answers[1]{backend}, 'kv', 'example: clear');
-is_deeply($answers[2], {backends => {}}, 'example: nothing is left');

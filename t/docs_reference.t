@@ -61,7 +61,7 @@ sub lines_of {
     my ($rows) = slurp($file) =~ /\b$table\[\] = \{(.*?)\n\};/s
         or die "$file has no $table\n";
 
-    return map { $_ => $context } $rows =~ /^    \{ (?:ngx_string\()?"(\w+)"/mg;
+    return map { $_ => $context } $rows =~ /^    \{ "(\w+)"/mg;
 }
 
 
@@ -77,9 +77,8 @@ my %stand = (
     directives => { directives() },
     policy => { lines_of('lua-free-policies/policy.c', 'rcv_verbs',
                          'recovery_policy') },
-    backend => { lines_of("${SHELL}_conf_backend.c",
-                          'ngx_http_recovery_backend_lines',
-                          'recovery_backend') },
+    backend => { lines_of('lua-free-policies/backend_lines.c',
+                          'rcv_backend_verbs', 'recovery_backend') },
 );
 
 my @variables = map { "\$$_" }

@@ -16,6 +16,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Test::Recovery;
+use Test::Recovery::Commands;
 use Test::Recovery::Markdown;
 use Test::Recovery::Watch qw(jumps);
 
@@ -122,12 +123,6 @@ sub no_metric {
 }
 
 
-sub texts {
-    my ($language) = @_;
-    return map { $_->{text} } blocks($file, $text, $language);
-}
-
-
 # nginx, and commands that lead to it
 
 my $b = $t->backend(8081);
@@ -164,40 +159,13 @@ http {
 
 EOF2
 
-my %led = (
-    'redis-cli' => '-p %%PORT_6379%%',
-    curl => '--connect-to 127.0.0.1:80:127.0.0.1:%%PORT_8080%%',
-    nginx => '-p %%TESTDIR%%/ -c %%TESTDIR%%/nginx.conf'
-             . ' -e %%TESTDIR%%/error.log',
-);
-
-mkdir $t->dir() . '/bin' or die "mkdir: $!\n";
-
-for my $name (sort keys %led) {
-    my $real = $name eq 'nginx' ? $t->nginx_binary()
-               : (grep { -x } map { "$_/$name" } split /:/, $ENV{PATH})[0];
-
-    chmod 0755, $t->write_file_expand("bin/$name",
-                                      "#!/bin/sh\nexec $real $led{$name}"
-                                      . " \"\$\@\"\n");
-}
-
-$ENV{PATH} = $t->dir() . "/bin:$ENV{PATH}";
 $ENV{USER} = 'jo';
 
-
-# what the shell says, with a line for an exit status that is not 0
-
-sub sh {
-    my ($commands) = @_;
-
-    my $out = $t->dir() . '/out';
-    my $script = $t->write_file('block.sh', $commands);
-
-    system("/bin/sh $script > $out 2>&1");
-
-    return $t->read_file('out') . ($? ? 'exit status ' . ($? >> 8) : '');
-}
+my $c = Test::Recovery::Commands->new(
+    $t, 'redis-cli' => '-p %%PORT_6379%%',
+    curl => '--connect-to 127.0.0.1:80:127.0.0.1:%%PORT_8080%%',
+    nginx => '-p %%TESTDIR%%/ -c %%TESTDIR%%/nginx.conf'
+             . ' -e %%TESTDIR%%/error.log');
 
 
 sub kv { return $t->backend_status('kv') }
@@ -231,6 +199,8 @@ sub passes { return $t->http_get('/')->{status} == 200 }
 # What each block has to bring about, by how it begins; in the order of the
 # text.  What it said is given.
 
+my @old;
+
 my @steps = (
     [qr/\Anginx -t\n/, sub { $_[0] =~ /test is successful/ }],
     [qr/health up\n/, sub {
@@ -238,7 +208,7 @@ my @steps = (
     }],
     [qr/\Acurl.*metrics/, sub {
         my ($said) = @_;
-        my ($shown) = texts('text');
+        my ($shown) = map { $_->{text} } blocks($file, $text, 'text');
 
         !grep { index($said, $_) < 0 } split /\n/, $shown;
     }],
@@ -265,14 +235,12 @@ my @steps = (
     }],
     [qr/\Acurl.*"clear"/s, sub { force('open') && passes() }],
     [qr/nginx -s reload/, sub {
-        my @old = @_[1 .. $#_];
-
         $t->wait_for(sub {
             my @now = $t->workers();
             my %now = map { $_ => 1 } @now;
             @now && !grep { $now{$_} } @old;
         }) && force('open');
-    }],
+    }, before => sub { @old = $t->workers() }],
     [qr/HDEL.* ceiling\n.*health up/s, sub {
         force('none') && phase(qr/probing|ramping/)
         && !defined kv()->{force};
@@ -289,9 +257,7 @@ my @steps = (
     }],
 );
 
-my @blocks = texts('sh');
-
-$t->plan(2 * @steps + 15);
+$t->plan($c->tests(@steps) + 13);
 
 # the text
 
@@ -321,25 +287,10 @@ ok($t->wait_for(sub {
 
 clean('metrics', no_metric($text, $metrics));
 caught('a metric', no_metric($text . ' nginx_recovery_magic ', $metrics));
-is(scalar @blocks, scalar @steps, 'blocks of commands');
-
-for my $i (0 .. $#steps) {
-    my ($begins, $does) = @{$steps[$i]};
-    my $block = $blocks[$i] // '';
-    my ($first) = $block =~ /\A(.*)/;
-    my @workers = $t->workers();
-
-    like($block, $begins, "block $i: $first");
-
-    my $said = sh($block);
-
-    ok($does->($said, @workers), "block $i: does it") or diag($said);
-}
+$c->follow('docs/operations.md', @steps);
 
 # what it said and did
 
-is(sh('redis-cli HSET recovery:kv'), "ERR wrong number of arguments for"
-   . " 'hset' command\n\n", 'planted: a command that is none is seen');
 ok(phase('up'), 'it comes back');
 
 my @jumps = jumps(kv());

@@ -1,0 +1,130 @@
+#!/usr/bin/perl
+
+# Goal: README.md and the reference can be followed: their commands do what
+# the text says.
+# Method: each block of commands goes to a shell as it stands, programs being
+# led to the nginx and the Redis of the test; README.md has the configuration
+# as well.  Who runs the other documents is in t/docs_blocks.t.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use JSON::PP qw(decode_json);
+use Test::More;
+
+use Test::Recovery;
+use Test::Recovery::Commands qw(@NOT_RUN);
+use Test::Recovery::Markdown;
+
+my $t = Test::Recovery->new();
+my $root = $t->root();
+
+
+sub slurp {
+    my ($name) = @_;
+
+    open my $fh, '<', "$root/$name" or die "$name: $!\n";
+    local $/;
+    return scalar <$fh>;
+}
+
+
+my $readme = slurp('README.md');
+
+
+# The smallest configuration, with what it names, and with the control of the
+# reference in a server of its own.
+
+sub configuration {
+    my ($conf) = map { $_->{text} }
+                 blocks('README.md', section($readme,
+                                             'The smallest configuration'),
+                        'nginx');
+
+    $conf =~ s/^load_module .*\n//;
+    $conf =~ s/:6379/:%%PORT_6379%%/;
+    $conf =~ s/server \{/server {\n        listen 127.0.0.1:%%PORT_8080%%;/;
+    $conf =~ s/http \{\n/http {\n    %%TEST_GLOBALS_HTTP%%\n/;
+    $conf =~ s/\}\s*\z//;
+
+    return <<"EOF2";
+%%TEST_GLOBALS%%
+events { }
+$conf
+    upstream kv_upstream { server 127.0.0.1:%%PORT_8081%%; }
+
+    server {
+        listen 127.0.0.1:%%PORT_8090%%;
+        location = /recovery/control { recovery_control; }
+    }
+}
+EOF2
+}
+
+
+sub phase { return $t->wait_phase('kv', $_[0], 30) }
+sub force { return ($t->backend_status('kv')->{force} // {})->{reason} // '' }
+
+
+# members of the JSON that a text shows
+
+sub members { return $_[0] =~ /"(\w+)":/g }
+
+
+my $b = $t->backend(8081);
+
+$t->redis_start();
+$t->write_file_expand('nginx.conf', configuration());
+
+my $c = Test::Recovery::Commands->new(
+    $t, 'redis-cli' => '-p %%PORT_6379%%', make => "-n -C $root",
+    curl => '--connect-to 127.0.0.1:80:127.0.0.1:%%PORT_8080%%'
+            . ' --connect-to 127.0.0.1:8080:127.0.0.1:%%PORT_8090%%');
+
+my ($shown) = map { $_->{text} }
+              blocks('README.md', section($readme, 'Status'), 'text');
+
+my @readme = (
+    [qr/health down/, sub {
+        phase('down') && $t->http_get('/kv/')->{status} == 503;
+    }],
+    [qr/health up/, sub { phase(qr/probing|ramping/) }],
+    [qr/\Acurl.*status/, sub {
+        my %is = map { $_ => 1 } members($_[0]);
+        !grep { !$is{$_} } members($shown);
+    }],
+);
+
+my @reference = (
+    [qr/"closed"/, sub {
+        force() eq 'disk swap' && $t->http_get('/kv/')->{status} == 503;
+    }],
+    [qr/control\n\z/, sub {
+        decode_json($_[0])->{backends}{kv}{force}{by} eq 'ann';
+    }],
+    [qr/"clear"/, sub {
+        decode_json($_[0])->{backend} eq 'kv' && force() eq '';
+    }],
+);
+
+$t->plan($c->tests(@readme) + $c->tests(@reference) + 5);
+$t->run();
+
+cmp_ok(scalar(() = members($shown)), '>=', 10, 'members of what README.md shows');
+is($t->http_get('/kv/')->{status}, 200, 'the smallest configuration');
+
+$c->follow('README.md', @readme);
+$c->follow('docs/directives.md', @reference);
+
+# what takes minutes: make knows it
+
+my ($make) = grep { $_->{text} =~ /\Q$NOT_RUN[0][1]\E/ }
+             blocks('README.md', $readme, 'sh');
+my ($said, $status) = $c->sh($make->{text});
+
+is($status, 0, 'the verbs of make') or diag($said);
+like($said, qr{demo/demo\.sh.*bench/recovery/run\.sh}s, 'what they run');
+($said, $status) = $c->sh($make->{text} =~ s/make demo/make demos/r);
+isnt($status, 0, 'planted: a verb that is none');
