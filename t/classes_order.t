@@ -236,7 +236,7 @@ sub quiet {
 
     my @c;
 
-    for my $try (1 .. 4) {
+    for my $try (1 .. 10) {
         @c = counted($name, $offered);
         last if $c[0]{share} > 0.97 && $c[-1]{share} < 0.03;
     }
