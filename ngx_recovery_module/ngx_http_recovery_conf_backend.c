@@ -204,7 +204,9 @@ ngx_http_recovery_backends_resolve(ngx_conf_t *cf,
             return NGX_ERROR;
         }
 
-        if (backend->policy_name.len == 0) {
+        if (backend->policy_name.len == 0
+            || ngx_strcmp(backend->policy_name.data, "default") == 0)
+        {
             backend->policy = ngx_http_recovery_policy_default(cf, rmcf);
 
             if (backend->policy == NULL) {

@@ -183,7 +183,7 @@ EOF2
 
 my $t = Test::Recovery->new();
 
-$t->plan(scalar @forms + 2);
+$t->plan(scalar @forms + 3);
 $t->write_file('password', "secret\n");
 Test::Recovery::Certs->new($t)->ca('ca');
 
@@ -208,3 +208,10 @@ my ($code, $err) = $t->config_test($conf);
 
 is($code, 0, 'cohort and retries pass');
 unlike($err, qr/\[warn\]/, 'and have an effect');
+
+# no backend before it has made the built-in policy
+
+$conf =~ s/policy p;/policy default;/;
+($code, $err) = $t->config_test($conf);
+
+is($code, 0, 'policy default, built in') or diag($err);
