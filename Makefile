@@ -232,9 +232,10 @@ PROGRAM = $(CC) -std=gnu11 $(CFLAGS) $(WARN) -I lua-free-policies \
 build/demo-%: demo/%.c $(wildcard demo/*.h) build/flags
 	$(PROGRAM) -lpthread -lm
 
-CTL_LIBS = hiredis openssl libcurl jansson
+CTL_LIBS = hiredis openssl libcurl jansson libpcre2-8
 
-build/recoveryctl: $(CTL_C) $(wildcard tools/recoveryctl/*.h) build/core.a build/flags
+build/recoveryctl: $(CTL_C) $(wildcard tools/recoveryctl/*.h) $(CONF_C) \
+                   $(CONF_H) build/core.a build/flags
 	$(PROGRAM) $$(pkg-config --cflags --libs $(CTL_LIBS))
 
 # What tools/recovery-sim/ablation.c stands in for.

@@ -33,6 +33,17 @@ static const rcv_backend_verb_t  rcv_backend_verbs[] = {
     (sizeof(rcv_backend_verbs) / sizeof(rcv_backend_verbs[0]))
 
 
+_Static_assert(RCV_NAME_MAX == 63, "RCV_BACKEND_NAME_RULE says so");
+
+
+int
+rcv_backend_name_valid(rcv_str_t name)
+{
+    return rcv_name_valid(name) && !rcv_str_eq(name, "off")
+           && !rcv_str_eq(name, "audit") && !rcv_str_eq(name, "nodes");
+}
+
+
 void
 rcv_backend_lines_init(rcv_backend_lines_t *backend)
 {

@@ -18,6 +18,16 @@ typedef struct {
 } rcv_backend_lines_t;
 
 
+/*
+ * May a backend have that name?  "off" is a word of "recovery"; "audit" and
+ * "nodes" are keys in Redis that are not of a backend.
+ */
+int rcv_backend_name_valid(rcv_str_t name);
+
+#define RCV_BACKEND_NAME_RULE                                                 \
+    "it must be 1 to 63 letters, digits, \"_\", \"-\" or \".\", start "       \
+    "with a letter or a digit, and not be \"off\", \"audit\" or \"nodes\""
+
 void rcv_backend_lines_init(rcv_backend_lines_t *backend);
 
 /*

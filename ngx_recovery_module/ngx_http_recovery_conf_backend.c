@@ -39,19 +39,10 @@ ngx_http_recovery_set_backend(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    /* "audit" and "nodes" are keys in Redis that are not of a backend */
-
-    if (!rcv_name_valid(ngx_http_recovery_str(&value[1]))
-        || ngx_strcmp(value[1].data, "off") == 0
-        || ngx_strcmp(value[1].data, "audit") == 0
-        || ngx_strcmp(value[1].data, "nodes") == 0)
-    {
+    if (!rcv_backend_name_valid(ngx_http_recovery_str(&value[1]))) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"recovery_backend\": invalid name \"%V\", it "
-                           "must be 1 to %d letters, digits, \"_\", \"-\" or "
-                           "\".\", start with a letter or a digit, and not "
-                           "be \"off\", \"audit\" or \"nodes\"",
-                           &value[1], RCV_NAME_MAX);
+                           "\"recovery_backend\": invalid name \"%V\", "
+                           RCV_BACKEND_NAME_RULE, &value[1]);
         return NGX_CONF_ERROR;
     }
 

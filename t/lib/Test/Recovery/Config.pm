@@ -8,6 +8,10 @@ package Test::Recovery::Config;
 # Contexts: main, http, policy (inside recovery_policy p), backend (inside
 # recovery_backend b), upstream, server, location.  Around the snippet stands a
 # configuration in which the policy "p" and the backend "kv" are known.
+#
+# "recoveryctl check" reads the same files: it must refuse nothing that nginx
+# takes, and of policies, backends and their names refuse the same, at the
+# same line and with the same words.
 
 use strict;
 use warnings;
@@ -94,13 +98,53 @@ sub _label {
 }
 
 
+# the errors of "recoveryctl check" for what nginx -t has just read
+
+sub _check {
+    my ($t) = @_;
+
+    my $ctl = $t->root() . '/build/recoveryctl';
+    my $out = `$ctl check @{[$t->dir()]}/test.conf 2>&1`;
+
+    return grep { !/^\S+: warning: / && !/ 0 errors, \d+ warnings?$/ }
+           split /\n/, $out;
+}
+
+
+# What "check" is to judge, too.  A variable that nobody has made is found by
+# nginx alone; a policy that is none is told at the line that names it.
+
+sub _differs {
+    my ($t, $context, $snippet, $err) = @_;
+
+    return unless $context =~ /^(?:policy|backend)$/
+                  || $context ne 'main'
+                     && $snippet =~ /^recovery(?:_policy|_backend|)\b/;
+    return if $err =~ /\[emerg\] unknown "\w+" variable$/m;
+
+    my ($what, $place) = $err =~ /\[emerg\] (?:\d+#\d+: )?(.*) in (\S+:\d+)$/m
+        or return;
+    my ($first) = _check($t);
+
+    $first //= 'nothing';
+    s/, known are: .*// for $what, $first;
+
+    return if $first eq "$place: $what"
+              || $what =~ /unknown policy/ && $first =~ /: \Q$what\E$/;
+
+    return "recoveryctl check says $first";
+}
+
+
 sub good {
     my ($t, $context, $snippet, $label) = @_;
 
     my ($conf) = _place($t, _conf($context, $snippet));
     my ($code, $err) = $t->config_test($conf);
+    my @refused = _check($t);
 
-    ok($code eq '0', 'good: ' . _label($snippet, $label)) or diag($err);
+    ok($code eq '0' && !@refused, 'good: ' . _label($snippet, $label))
+        or diag(join("\n", $err, @refused));
 }
 
 
@@ -120,6 +164,7 @@ sub bad {
     push @faults, "line $line is named, must be $first to $last"
         if $line && ($line < $first || $line > $last);
     push @faults, "the message must be like $re" if $err !~ /\[emerg\].*$re/;
+    push @faults, _differs($t, $context, $snippet, $err);
 
     ok(!@faults, 'bad: ' . _label($snippet, $label))
         or diag(join("\n", @faults, $err));
