@@ -143,16 +143,19 @@ static void
 allow_floor(const rcv_state_t *state, const rcv_policy_t *policy,
     rcv_reason_t reason, rcv_allowance_t *allowance)
 {
+    uint64_t  classes;
+
     allow_lower(allowance, rcv_allow_floor_milli(state, policy), reason);
 
     allowance->burst_milli = RCV_MILLI;
     allowance->word.in_flight_limit =
         (uint32_t) rcv_min((uint64_t) state->control.stuck
                            + RCV_PROBE_IN_FLIGHT, RCV_IN_FLIGHT_MAX);
-    allowance->word.class_max =
-        (unsigned) rcv_min(rcv_max(state->class_max + 1u,
-                                   state->override.classes),
-                           policy->nclasses) - 1;
+    classes = rcv_max(state->override.classes, state->signal.classes);
+    classes = rcv_max(classes, state->class_max + 1u);
+
+    allowance->word.class_max = (unsigned) rcv_min(classes,
+                                                   policy->nclasses) - 1;
 }
 
 

@@ -6,6 +6,9 @@
 /* The word "degraded" without a number. */
 #define RCV_HEALTH_DEGRADED_PPM  500000u
 
+/* As far as Redis can count, and readers of JSON. */
+#define RCV_EPOCH_MAX            ((uint64_t) INT64_MAX)
+
 /* A ceiling may lie above the reference, as far as a ramp goes. */
 #define RCV_CEILING_MAX_PPM      (100ull * RCV_PPM)
 
@@ -18,7 +21,7 @@
 
 const char *const  rcv_field_names[RCV_FIELDS] = {
     "health", "ceiling", "force", "force_until", "by", "reason", "epoch",
-    "override_safety"
+    "override_safety", "promote"
 };
 
 
@@ -319,9 +322,31 @@ health_read_force(rcv_signal_t *signal, const rcv_fields_t *fields,
 }
 
 
+static int
+health_read_promote(rcv_signal_t *signal, rcv_str_t word,
+    const rcv_policy_t *policy)
+{
+    int  i;
+
+    i = -1;
+
+    if (word.data != NULL) {
+        i = rcv_policy_class(policy, word);
+
+        if (i < 0) {
+            return -1;
+        }
+    }
+
+    signal->classes = (uint8_t) (i + 1);
+
+    return 0;
+}
+
+
 unsigned
 rcv_signal_update(rcv_signal_t *signal, const rcv_fields_t *fields,
-    uint64_t unix_s, uint64_t now_ms)
+    const rcv_policy_t *policy, uint64_t unix_s, uint64_t now_ms)
 {
     unsigned   bad;
     uint64_t   epoch;
@@ -332,7 +357,7 @@ rcv_signal_update(rcv_signal_t *signal, const rcv_fields_t *fields,
 
     if (word.data != NULL) {
 
-        if (rcv_parse_integer(word, &epoch) != 0) {
+        if (rcv_parse_integer(word, &epoch) != 0 || epoch > RCV_EPOCH_MAX) {
             bad |= 1u << RCV_FIELD_EPOCH;
 
         } else if (signal->has_epoch && epoch < signal->epoch) {
@@ -352,6 +377,12 @@ rcv_signal_update(rcv_signal_t *signal, const rcv_fields_t *fields,
 
     if (health_read_ceiling(signal, fields->value[RCV_FIELD_CEILING]) != 0) {
         bad |= 1u << RCV_FIELD_CEILING;
+    }
+
+    if (health_read_promote(signal, fields->value[RCV_FIELD_PROMOTE], policy)
+        != 0)
+    {
+        bad |= 1u << RCV_FIELD_PROMOTE;
     }
 
     return bad | health_read_force(signal, fields, unix_s, now_ms);

@@ -23,6 +23,7 @@ typedef enum {
     RCV_FIELD_REASON,
     RCV_FIELD_EPOCH,
     RCV_FIELD_SAFETY,
+    RCV_FIELD_PROMOTE,
     RCV_FIELDS
 } rcv_field_t;
 
@@ -56,7 +57,10 @@ typedef struct {
     uint8_t              safety;        /* rcv_safety_t */
     uint8_t              fresh;         /* a force that no tick has seen */
     uint8_t              refused;       /* ... and one that a tick refused */
+    uint8_t              classes;       /* so many are let in; 0: no word */
 } rcv_signal_t;
+
+_Static_assert(sizeof(rcv_signal_t) == 40, "compared as bytes: no padding");
 
 
 /* A word of the field "health" or "force"; -1: neither. */
@@ -72,18 +76,20 @@ int rcv_force_read(rcv_str_t word, rcv_force_t *force, uint32_t *ppm);
  * (1u << RCV_FIELD_...) in the result; 0 means that all were good.
  *
  * A field that is not there: health keeps its last value ("no opinion" is
- * not "up"), ceiling and force end.  A lower epoch than the last seen
- * refuses the whole hash (bit RCV_FIELD_EPOCH).  force open and closed need
- * a force_until in the future, else they are refused (bit FORCE_UNTIL): an
- * override without an end outlives its reason.  One that has run out since
+ * not "up"), ceiling, force and promote end.  A lower epoch than the last
+ * seen refuses the whole hash (bit RCV_FIELD_EPOCH).  force open and closed
+ * need a force_until in the future, else they are refused (bit FORCE_UNTIL):
+ * an override without an end outlives its reason.  One that has run out since
  * it was accepted stays in the signal and is not reported; ask
  * rcv_signal_force() for the one in force.
+ *
+ * The policy has the classes that promote may name.
  *
  * unix_s is the source's own clock (Redis TIME), so that nobody's wall clock
  * has to agree with anybody's; now_ms is ours, monotonic.
  */
 unsigned rcv_signal_update(rcv_signal_t *signal, const rcv_fields_t *fields,
-    uint64_t unix_s, uint64_t now_ms);
+    const rcv_policy_t *policy, uint64_t unix_s, uint64_t now_ms);
 
 
 /* The force that is in force now: one that has run out is none. */

@@ -41,7 +41,8 @@ const char *const  rcv_why_texts[RCV_WHYS] = {
     "an operator's word on health counts, whatever the source says",
     "an operator's word on health has ended",
     "what the source says flaps; up counts when it has held for a while",
-    "what the source says has held; up counts again"
+    "what the source says has held; up counts again",
+    "the classes that an operator let in are as the phase has them again"
 };
 
 
@@ -72,14 +73,18 @@ rcv_state_news(const rcv_signal_t *before, const rcv_signal_t *now)
         return said[now->health];
     }
 
-    if (now->ceiling_kind == before->ceiling_kind
-        && now->ceiling == before->ceiling)
+    if (now->ceiling_kind != before->ceiling_kind
+        || now->ceiling != before->ceiling)
     {
-        return RCV_WHY_START;
+        return (now->ceiling_kind == RCV_CEILING_NONE) ? RCV_WHY_CEILING_ENDED
+                                                       : RCV_WHY_CEILING;
     }
 
-    return (now->ceiling_kind == RCV_CEILING_NONE) ? RCV_WHY_CEILING_ENDED
-                                                   : RCV_WHY_CEILING;
+    if (now->classes != before->classes) {
+        return (now->classes == 0) ? RCV_WHY_PROMOTE_ENDED : RCV_WHY_PROMOTED;
+    }
+
+    return RCV_WHY_START;
 }
 
 

@@ -50,6 +50,7 @@ typedef enum {
     RCV_WHY_ORDER_ENDED,
     RCV_WHY_FLAPS,
     RCV_WHY_STEADY,
+    RCV_WHY_PROMOTE_ENDED,
     RCV_WHYS
 } rcv_why_t;
 
@@ -200,7 +201,7 @@ void rcv_state_why(rcv_state_t *state, rcv_why_t why, uint64_t now_ms);
 int rcv_state_failing(const rcv_state_t *state);
 
 /*
- * What is new in a source's words, of health and ceiling: whoever wrote them
+ * What is new in a source's words beside force: whoever wrote them
  * has done something, even if it moves nothing now.  RCV_WHY_START: nothing;
  * nor in the first word on health, which may be an old one.
  */

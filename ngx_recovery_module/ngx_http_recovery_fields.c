@@ -439,6 +439,10 @@ const ngx_http_recovery_field_t  ngx_http_recovery_backend_fields[] = {
       BACKEND(COUNT, epoch), NULL,
       NO_METRIC },
 
+    { ngx_string("promote"), ngx_string("Let in up to class"),
+      BACKEND(TEXT, promote), NULL,
+      NO_METRIC },
+
     { ngx_string("allowed_per_s"), ngx_string("Allowed"),
       BACKEND(RATE, allowed_milli), NULL,
       GAUGE("allowed_requests_per_second",
@@ -580,6 +584,10 @@ const ngx_http_recovery_field_t  ngx_http_recovery_control_fields[] = {
 
     { ngx_string("force"), HIDDEN,
       BACKEND(OBJECT, forced), ngx_http_recovery_force_fields,
+      NO_METRIC },
+
+    { ngx_string("promote"), HIDDEN,
+      BACKEND(TEXT, promote), NULL,
       NO_METRIC },
 
     { ngx_string("override"), HIDDEN,

@@ -103,7 +103,7 @@ ngx_http_recovery_render_control(ngx_http_recovery_out_t *out,
 
     for (i = 0, n = 0; i < node->backends.nelts; i++) {
 
-        if (!view[i].forced && !view[i].ordered) {
+        if (!view[i].forced && !view[i].ordered && view[i].promote.len == 0) {
             continue;
         }
 

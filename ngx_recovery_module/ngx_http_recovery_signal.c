@@ -36,7 +36,8 @@ ngx_http_recovery_leader_fields(ngx_http_recovery_main_conf_t *rmcf,
     (void) ngx_http_recovery_state_read(backend->record, &state);
 
     signal = state.signal;
-    bad = rcv_signal_update(&signal, fields, unix_s, ngx_current_msec);
+    bad = rcv_signal_update(&signal, fields, backend->policy->core, unix_s,
+                            ngx_current_msec);
 
     ngx_http_recovery_bad_fields(leader, i, fields, bad);
 

@@ -34,6 +34,8 @@ static void ngx_http_recovery_view_force(rcv_state_t *state,
     ngx_http_recovery_view_t *view);
 static void ngx_http_recovery_view_order(rcv_state_t *state,
     const rcv_policy_t *policy, ngx_http_recovery_view_t *view);
+static void ngx_http_recovery_view_class(const rcv_policy_t *policy,
+    ngx_uint_t classes, ngx_str_t *name);
 static uint64_t ngx_http_recovery_view_left(uint32_t until_ds);
 static void ngx_http_recovery_view_results(ngx_http_recovery_record_t *record,
     ngx_http_recovery_view_t *view);
@@ -333,6 +335,11 @@ ngx_http_recovery_view_signal(ngx_http_recovery_backend_t *backend,
     view->epoch = state->signal.has_epoch ? state->signal.epoch
                                           : NGX_HTTP_RECOVERY_UNKNOWN;
 
+    if (state->signal.classes != 0) {
+        ngx_http_recovery_view_class(backend->policy->core,
+                                     state->signal.classes, &view->promote);
+    }
+
     view->health_damped = state->flaps.damped;
     view->signal_lost = (state->lost != 0);
     view->signal_mode = ngx_http_recovery_view_mode(backend, state, node);
@@ -527,7 +534,6 @@ static void
 ngx_http_recovery_view_order(rcv_state_t *state, const rcv_policy_t *policy,
     ngx_http_recovery_view_t *view)
 {
-    const char      *name;
     rcv_override_t  *override;
 
     override = &state->override;
@@ -567,13 +573,26 @@ ngx_http_recovery_view_order(rcv_state_t *state, const rcv_policy_t *policy,
     }
 
     if (override->classes != 0) {
-        name = policy->classes[ngx_min(override->classes,
-                                       policy->nclasses) - 1].name;
-        view->order_class.data = (u_char *) name;
-        view->order_class.len = ngx_strlen(name);
+        ngx_http_recovery_view_class(policy, override->classes,
+                                     &view->order_class);
         view->order_class_left_s =
             ngx_http_recovery_view_left(override->class_until_ds);
     }
+}
+
+
+/* The last one of so many. */
+
+static void
+ngx_http_recovery_view_class(const rcv_policy_t *policy, ngx_uint_t classes,
+    ngx_str_t *name)
+{
+    const char  *text;
+
+    text = policy->classes[ngx_min(classes, policy->nclasses) - 1].name;
+
+    name->data = (u_char *) text;
+    name->len = ngx_strlen(text);
 }
 
 

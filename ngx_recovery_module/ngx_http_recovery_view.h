@@ -77,6 +77,7 @@ typedef struct {
     uint64_t             signal_lost;
     uint64_t             signal_mode;       /* ngx_http_recovery_mode_t */
     uint64_t             epoch;             /* of the source; highest seen */
+    ngx_str_t            promote;           /* by the source: let in up to */
 
     uint64_t             allowed_milli;
     uint64_t             ceiling_milli;

@@ -121,7 +121,8 @@ $f->row('loading', link => 'lost', begin => sub {
 
 kept('read-only', sub {
     $t->redis('REPLICAOF', '127.0.0.1', $t->port(6399));
-}, end => sub { $t->redis('REPLICAOF', 'NO', 'ONE') });
+}, end => sub { $t->redis('REPLICAOF', 'NO', 'ONE') },
+   said => { qr/reports of this node are not written: READONLY/ => 1 });
 
 $f->row('without its master', link => 'lost', begin => sub {
     $t->redis('CONFIG', 'SET', 'replica-serve-stale-data', 'no');

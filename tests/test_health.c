@@ -23,7 +23,7 @@
 #define NOW_MS  5000u
 
 
-/* health, ceiling, force, force_until, epoch; NULL: not there. */
+/* health, ceiling, force, force_until, epoch, promote; NULL: not there. */
 
 typedef struct {
     const char  *health;
@@ -31,6 +31,7 @@ typedef struct {
     const char  *force;
     const char  *until;
     const char  *epoch;
+    const char  *promote;
 } hash_t;
 
 
@@ -46,7 +47,9 @@ set(rcv_fields_t *fields, rcv_field_t field, const char *text)
 static unsigned
 say_at(rcv_signal_t *signal, hash_t hash, uint64_t after_ms)
 {
+    unsigned      bad;
     rcv_fields_t  fields;
+    rcv_policy_t  policy;
 
     memset(&fields, 0, sizeof(fields));
 
@@ -55,9 +58,14 @@ say_at(rcv_signal_t *signal, hash_t hash, uint64_t after_ms)
     set(&fields, RCV_FIELD_FORCE, hash.force);
     set(&fields, RCV_FIELD_FORCE_UNTIL, hash.until);
     set(&fields, RCV_FIELD_EPOCH, hash.epoch);
+    set(&fields, RCV_FIELD_PROMOTE, hash.promote);
 
-    return rcv_signal_update(signal, &fields, NOW_S + after_ms / 1000,
-                             NOW_MS + after_ms);
+    policy_text_good(&policy, "");
+    bad = rcv_signal_update(signal, &fields, &policy, NOW_S + after_ms / 1000,
+                            NOW_MS + after_ms);
+    rcv_policy_free(&policy);
+
+    return bad;
 }
 
 
@@ -348,10 +356,49 @@ test_epoch(void **unused)
                      BAD(EPOCH));
 
     assert_int_equal(say(&signal, (hash_t) {
-                         .health = "up", .epoch = "18446744073709551615" }), 0);
+                         .health = "up", .epoch = "9223372036854775807" }), 0);
+
+    /* what Redis itself could not count */
+
     assert_int_equal(say(&signal, (hash_t) {
-                         .health = "down", .epoch = "18446744073709551616" }),
+                         .health = "down", .epoch = "9223372036854775808" }),
                      BAD(EPOCH));
+    assert_int_equal(signal.epoch, INT64_MAX);
+    assert_int_equal(signal.health, RCV_HEALTH_DOWN);
+}
+
+
+static void
+test_promote(void **unused)
+{
+    rcv_signal_t  signal;
+
+    (void) unused;
+
+    memset(&signal, 0, sizeof(signal));
+
+    assert_int_equal(say(&signal, (hash_t) { .health = "recovering" }), 0);
+    assert_int_equal(signal.classes, 0);
+    assert_int_equal(say(&signal, (hash_t) { .promote = "critical" }), 0);
+    assert_int_equal(signal.classes, 1);
+    assert_int_equal(say(&signal, (hash_t) { .promote = "low" }), 0);
+    assert_int_equal(signal.classes, 4);
+
+    /* of no policy of this backend */
+
+    assert_int_equal(say(&signal, (hash_t) { .promote = "vip" }),
+                     BAD(PROMOTE));
+    assert_int_equal(say(&signal, (hash_t) { .promote = "" }), BAD(PROMOTE));
+    assert_int_equal(signal.classes, 4);
+
+    assert_int_equal(say(&signal, (hash_t) { .epoch = "2" }), 0);
+    assert_int_equal(signal.classes, 0);
+
+    /* an older epoch says nothing */
+
+    assert_int_equal(say(&signal, (hash_t) { .promote = "low",
+                                             .epoch = "1" }), BAD(EPOCH));
+    assert_int_equal(signal.classes, 0);
 }
 
 
@@ -469,6 +516,9 @@ test_news(void **unused)
         /* orders have events of their own */
         { { .force = RCV_FORCE_NONE }, { .force = RCV_FORCE_CLOSED },
           RCV_WHY_START },
+        { { .classes = 0 }, { .classes = 2 }, RCV_WHY_PROMOTED },
+        { { .classes = 2 }, { .classes = 3 }, RCV_WHY_PROMOTED },
+        { { .classes = 2 }, { .classes = 0 }, RCV_WHY_PROMOTE_ENDED },
     };
 
     (void) unused;
@@ -490,6 +540,7 @@ main(void)
         cmocka_unit_test(test_force_refused),
         cmocka_unit_test(test_force_runs_out),
         cmocka_unit_test(test_epoch),
+        cmocka_unit_test(test_promote),
         cmocka_unit_test(test_effective),
         cmocka_unit_test(test_news),
     };

@@ -498,8 +498,24 @@ test_promote(void **unused)
     /* more classes, and not one request more */
 
     assert_int_equal(world_allowed(&world), RCV_PROBE_RATE_MILLI);
+
     world_run(&world, 300);
     assert_int_equal(world.out.allowance.word.class_max, 0);
+
+    /* the source does the same; whoever lets in more */
+
+    world.state.signal.classes = 2;
+    world_tick(&world);
+    assert_int_equal(world.out.allowance.word.class_max, 1);
+    assert_int_equal(world_allowed(&world), RCV_PROBE_RATE_MILLI);
+    assert_int_equal(give("\"action\":\"promote\",\"value\":\"high\","
+                          "\"for\":\"1m\""), RCV_ORDER_OK);
+    world.state.signal.classes = RCV_CLASSES_MAX;
+    world_tick(&world);
+    assert_int_equal(world.out.allowance.word.class_max, 3);
+    world.state.signal.classes = 1;
+    world_tick(&world);
+    assert_int_equal(world.out.allowance.word.class_max, 1);
     world_done(&world);
 }
 

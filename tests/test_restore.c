@@ -563,12 +563,14 @@ test_epoch(void **unused)
     memset(&fields, 0, sizeof(fields));
     fields.value[RCV_FIELD_EPOCH] = (rcv_str_t) { "7", 1 };
     assert_int_equal(rcv_signal_update(&world.state.signal, &fields,
-                                       world.unix_s, world.now_ms), 0);
+                                       &world.policy, world.unix_s,
+                                       world.now_ms), 0);
     restart(OLD_MS);
 
     fields.value[RCV_FIELD_EPOCH] = (rcv_str_t) { "6", 1 };
     assert_int_equal(rcv_signal_update(&world.state.signal, &fields,
-                                       world.unix_s, world.now_ms),
+                                       &world.policy, world.unix_s,
+                                       world.now_ms),
                      1u << RCV_FIELD_EPOCH);
     world_done(&world);
 }

@@ -124,8 +124,13 @@ shake_signal(void)
         fields.value[RCV_FIELD_FORCE_UNTIL] = str(until);
     }
 
-    (void) rcv_signal_update(&chaos.state.signal, &fields, 1001,
-                             chaos.now_ms);
+    if (dice(8) == 0) {
+        fields.value[RCV_FIELD_PROMOTE] =
+            str(chaos.policy.classes[dice(chaos.policy.nclasses)].name);
+    }
+
+    (void) rcv_signal_update(&chaos.state.signal, &fields, &chaos.policy,
+                             1001, chaos.now_ms);
 }
 
 

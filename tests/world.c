@@ -73,8 +73,8 @@ world_say(world_t *world, const char *health, const char *ceiling,
         fields.value[RCV_FIELD_FORCE_UNTIL] = str(until);
     }
 
-    return rcv_signal_update(&world->state.signal, &fields, world->unix_s,
-                             world->now_ms);
+    return rcv_signal_update(&world->state.signal, &fields, &world->policy,
+                             world->unix_s, world->now_ms);
 }
 
 

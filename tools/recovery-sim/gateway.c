@@ -473,7 +473,7 @@ gateway_hear(void *law, const char *health, uint64_t now_ns)
     memset(&fields, 0, sizeof(fields));
     fields.value[RCV_FIELD_HEALTH] = gateway_str(health);
 
-    (void) rcv_signal_update(&gateway->state.signal, &fields,
+    (void) rcv_signal_update(&gateway->state.signal, &fields, gateway->policy,
                              SIM_UNIX_S + now_ns / SIM_S, now_ns / SIM_MS);
 
     gateway_run_tick(gateway, now_ns);

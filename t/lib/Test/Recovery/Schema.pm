@@ -56,6 +56,7 @@ my %BACKEND = (
     signal_lost     => 'boolean',
     signal_mode     => 'string|null',
     epoch           => 'integer|null',
+    promote         => 'string|null',
     allowed_per_s   => 'number|null',
     ceiling_per_s   => 'number|null',
     reference_per_s => 'number|null',
