@@ -44,7 +44,7 @@ static const ctl_verb_t  verbs[] = {
       "ends all orders; health stays" },
 
     { "audit", "[NAME]", ctl_audit,
-      CTL_TAKES_FOLLOW|CTL_TAKES_JSON|CTL_TAKES_COLOR,
+      CTL_TAKES_FOLLOW|CTL_TAKES_JSON,
       "who ordered what, and what became of it" },
     { "check", "CONFIG", ctl_check, CTL_TAKES_RAW,
       "lints a policy" },
@@ -193,8 +193,7 @@ run(ctl_t *ctl)
         ctl->redis = ctl_redis_new(&ctl->options.redis);
 
         if (ctl->redis == NULL) {
-            ctl_error("no memory, or TLS cannot be set up");
-            return CTL_UNREACHABLE;
+            return CTL_USAGE;
         }
     }
 

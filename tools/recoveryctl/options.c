@@ -221,9 +221,9 @@ option_environment_word(ctl_options_t *o, const char *word)
         return ctl_server_read(&o->redis, word, "RECOVERY_REDIS");
     }
 
-    /* how often nginx asks is nothing to us */
+    /* how often nginx asks, and who it is, is nothing to us */
 
-    if (strncmp(word, "poll=", 5) == 0) {
+    if (strncmp(word, "poll=", 5) == 0 || strncmp(word, "node=", 5) == 0) {
         return 0;
     }
 

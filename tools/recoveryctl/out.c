@@ -18,6 +18,10 @@
 static struct {
     int          n;
     const char  *words[OUT_WORDS_MAX];
+
+    /* with --url */
+    const char  *after;
+    const char  *instead;
 } out_typed;
 
 
@@ -145,6 +149,28 @@ ctl_again(const char *before, const char *after)
     }
 
     fputc('\n', stderr);
+}
+
+
+void
+ctl_again_url_set(const char *after, const char *instead)
+{
+    out_typed.after = after;
+    out_typed.instead = instead;
+}
+
+
+void
+ctl_again_url(void)
+{
+    static const char  url[] = "--url http://NODE/recovery/control";
+
+    if (out_typed.instead != NULL) {
+        ctl_hint("recoveryctl %s %s", url, out_typed.instead);
+
+    } else {
+        ctl_again(url, out_typed.after);
+    }
 }
 
 

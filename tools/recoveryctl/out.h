@@ -31,6 +31,13 @@ void ctl_hint(const char *format, ...)
 void ctl_again_set(int argc, char **argv);
 void ctl_again(const char *before, const char *after);
 
+/*
+ * The same with "--url", for when Redis is gone.  What has to be added then
+ * is set before; "instead" is what stands for a verb that needs Redis.
+ */
+void ctl_again_url(void);
+void ctl_again_url_set(const char *after, const char *instead);
+
 /* s as it may be shown; control bytes and broken UTF-8 as \xNN. */
 void ctl_text(FILE *to, const char *s);
 

@@ -17,6 +17,7 @@ ctl_redis_new(const ctl_redis_conf_t *conf)
     redis = calloc(1, sizeof(*redis));
 
     if (redis == NULL) {
+        ctl_error("no memory");
         return NULL;
     }
 
@@ -338,9 +339,9 @@ redis_advise(const ctl_redis_t *redis)
         break;
     }
 
-    ctl_hint("nginx goes on with what Redis said last.  To order nginx "
+    ctl_hint("nginx goes on with what Redis said last.  To talk to nginx "
              "itself, one --url for each node:");
-    ctl_again("--url http://NODE/recovery/control", NULL);
+    ctl_again_url();
 }
 
 

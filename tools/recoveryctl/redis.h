@@ -20,7 +20,7 @@
 typedef struct ctl_redis_s  ctl_redis_t;
 
 
-/* Connects nowhere yet.  NULL: no memory. */
+/* Connects nowhere yet.  NULL: TLS cannot be set up, said why. */
 ctl_redis_t *ctl_redis_new(const ctl_redis_conf_t *conf);
 void ctl_redis_free(ctl_redis_t *redis);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json.h"
 #include "out.h"
 #include "settings.h"
 #include "words.h"
@@ -240,12 +241,21 @@ set_status_url(ctl_options_t *o, const char *value)
 static const char *
 option_text(const char **to, const char *value)
 {
-    size_t  len;
+    size_t       n;
+    const char  *p, *last;
 
-    len = strlen(value);
+    last = value + strlen(value);
 
-    if (len == 0 || len > CTL_TEXT_MAX) {
-        return "a text of 1 to 512 bytes, of which nginx shows 63";
+    for (p = value; p < last; p += n) {
+        n = rcv_utf8_length(p, last);
+
+        if (n == 0) {
+            break;
+        }
+    }
+
+    if (last == value || last - value > CTL_TEXT_MAX || p < last) {
+        return "a text of 1 to 512 bytes in UTF-8, of which nginx shows 63";
     }
 
     *to = value;
