@@ -468,6 +468,7 @@ sub configuration {
     my $stubs = stubs($text);
 
     $text =~ s/^\s*load_module .*\n//m;
+    $text =~ s{(access_log\s+)/var/log/nginx/}{$1%%TESTDIR%%/};
     $text =~ s{\binclude\s+(?=recovery/presets/)}{include %%TESTDIR%%/};
     $text =~ s/password_file=\S+?(?=[\s;])/password_file=%%TESTDIR%%\/secret/g;
     $text =~ s/tls_(ca|cert)=\S+?(?=[\s;])/tls_$1=%%TESTDIR%%\/ca.crt/g;

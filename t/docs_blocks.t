@@ -27,12 +27,14 @@ my %KINDS = (
     sh => 'the tests below',
     nginx => 't/docs.t',
     syntax => 't/docs_reference.t',
+    promql => 't/docs_capacity.t',
     yaml => 't/alerts.t',
     text => 'this test: it has no commands',
 );
 
 my %RUN = (
     'README.md' => 't/docs_commands.t',
+    'docs/capacity.md' => 't/docs_capacity.t',
     'docs/directives.md' => 't/docs_commands.t',
     'docs/operations.md' => 't/operations.t',
 );

@@ -92,6 +92,8 @@ is($check->(sub { s/^cold (\S+)/'cold ' . ($1 + 3)/me }), 1,
    'check: a scenario that is better now');
 is($check->(sub { s/^product (\S+)/'product ' . ($1 - 3)/me }), 1,
    'check: a law that is worse now');
+is($check->(sub { $_ .= "two-services 90 90" . ' 0' x 15 . "\n" }), 1,
+   'check: a worked example of docs/capacity.md');
 is($check->(sub { s/^cold .*\n//m }), 0, 'check: nothing said of one');
 is($check->(sub { $_ .= "new 1 1" . ' 0' x 15 . "\n" }), 1,
    'check: a scenario without a row');

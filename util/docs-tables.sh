@@ -11,8 +11,9 @@
 #   sim       docs/how-it-works.md: scenarios, with and without feedback
 #   laws      docs/how-it-works.md: the law and others
 #   without   docs/how-it-works.md: the law without each ingredient
+#   capacity  docs/capacity.md: the worked examples (util/docs-capacity.sh)
 #
-# The last two take minutes.
+# The last three take minutes.
 #
 # check compares what recovery-sim has printed of the built-in policy (all
 # scenarios, five seeds) with the documents: they may be a point behind.
@@ -23,6 +24,7 @@ cd "$(dirname "$0")/.."
 
 sim=build/recovery-sim
 doc=docs/how-it-works.md
+planning=docs/capacity.md
 seeds=5
 preset_seeds=3
 preset_scenarios='warm cold relapse-lying degrading backlog'
@@ -53,7 +55,7 @@ between() {
 
 
 marked() {
-    between "$doc" "<!-- $1: make docs-tables -->" "<!-- end of $1 -->"
+    between "${2-$doc}" "<!-- $1: make docs-tables -->" "<!-- end of $1 -->"
 }
 
 
@@ -158,21 +160,31 @@ part_without() {
 }
 
 
+part_capacity() {
+    local table
+
+    for table in capacity in-flight ramp reserve retry-after nodes; do
+        util/docs-capacity.sh $table > "$work/table"
+        marked "$table" "$planning" < "$work/table"
+    done
+}
+
+
 # What the tables say of the built-in policy, beside what is true.
 
 check() {
-    awk -v doc="$doc" '
+    awk '
         function near(what, have, want) {
             if (have - want > 1 || want - have > 1) {
                 printf "%s: %s is %s, the simulator says %s; " \
-                       "run make docs-tables\n", doc, what, have, want
+                       "run make docs-tables\n", FILENAME, what, have, want
                 bad = 1
             }
         }
         FNR == NR {
             if ($1 == "product") sums = $2
             else if (NF >= 17 && $2 ~ /^[0-9.]+$/) {
-                median[$1] = $2; worst[$1] = $3
+                median[$1] = known[$1] = $2; worst[$1] = $3
             }
             next
         }
@@ -185,16 +197,22 @@ check() {
             split($0, cell, " *[|] *")
             near("product in " part, cell[3], sums); products++
         }
+        (part == "capacity:" || part == "nodes:") && / \| `[a-z-]+` \| / {
+            split($0, cell, " *[|] *"); name = cell[3]
+            gsub(/`/, "", name); examples++
+            if (name in known) near(name, cell[4], known[name])
+        }
         END {
             for (name in median) {
-                print doc ": " name " is missing"; bad = 1
+                print name " is in no table"; bad = 1
             }
-            if (products != 2) {
-                print doc ": the law is in " products+0 " tables, not 2"
+            if (products != 2 || examples != 6) {
+                print "the law is in " products+0 " tables, not 2; of the" \
+                      " worked examples there are " examples+0 ", not 6"
                 bad = 1
             }
             exit bad
-        }' "$1" "$doc" >&2
+        }' "$1" "$doc" "$planning" >&2
 }
 
 
@@ -203,11 +221,11 @@ if [ "${1-}" = check ]; then
     exit
 fi
 
-[ $# -gt 0 ] || set -- presets pictures sim laws without
+[ $# -gt 0 ] || set -- presets pictures sim laws without capacity
 
 for part; do
     case $part in
-    presets|pictures|sim|laws|without)
+    presets|pictures|sim|laws|without|capacity)
         "part_$part" ;;
     *)
         echo "docs-tables: there is no part \"$part\"" >&2; exit 2 ;;

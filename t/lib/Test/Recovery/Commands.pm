@@ -65,9 +65,12 @@ sub new {
     mkdir $bin or die "mkdir: $!\n";
 
     for my $name (sort keys %led) {
-        my $real = $name eq 'nginx' ? $t->nginx_binary()
-                   : (grep { -x } map { "$_/$name" }
-                                  split /:/, $ENV{PATH})[0] // $name;
+        my ($real) = $name eq 'nginx' ? $t->nginx_binary()
+                     : grep { -x } $t->root() . "/build/$name",
+                                   map { "$_/$name" } split /:/, $ENV{PATH};
+
+        die "$name is not there\n" if !$real;
+
         my $words = join ' ', grep { defined } $ALWAYS{$name}, $led{$name};
 
         chmod 0755, $t->write_file_expand(
