@@ -328,6 +328,11 @@ static const ngx_http_recovery_field_t  ngx_http_recovery_dry_fields[] = {
 };
 
 
+static const ngx_http_recovery_words_t  ngx_http_recovery_reason_words = {
+    rcv_reason_names, RCV_REASONS
+};
+
+
 static const ngx_http_recovery_field_t  ngx_http_recovery_class_fields[] = {
 
     { ngx_string("name"), ngx_string("Class"),
@@ -344,6 +349,10 @@ static const ngx_http_recovery_field_t  ngx_http_recovery_class_fields[] = {
 
     { ngx_string("shed"), ngx_string("Shed"),
       CLASS(COUNT, shed), NULL,
+      NO_METRIC },
+
+    { ngx_string("shed_by_reason"), ngx_string("Shed because"),
+      CLASS(COUNTS, shed_by), &ngx_http_recovery_reason_words,
       NO_METRIC },
 
     { ngx_string("shed_dry_run"), ngx_string("Dry run"),

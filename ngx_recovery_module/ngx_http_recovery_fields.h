@@ -5,7 +5,9 @@
  * knows a number by itself, so none can show another one.
  *
  * A row's value lies "offset" bytes into the view.  "of" is what the kind
- * needs: the words of a WORD, the rows of an OBJECT or of a LIST's elements.
+ * needs: the words of a WORD, the rows of an OBJECT or of a LIST's elements,
+ * the ngx_http_recovery_words_t of COUNTS, of which those that are 0 are left
+ * out.
  * An OBJECT groups values of the same view; its offset is that of the flag
  * that says whether it is there.
  *
@@ -40,6 +42,7 @@ typedef enum {
     NGX_HTTP_RECOVERY_TIME,             /* unix time in ms */
     NGX_HTTP_RECOVERY_WORD,
 
+    NGX_HTTP_RECOVERY_COUNTS,           /* uint64_t[], one for each word */
     NGX_HTTP_RECOVERY_TEXT,             /* ngx_str_t */
     NGX_HTTP_RECOVERY_OBJECT,           /* uint64_t: is it there? */
     NGX_HTTP_RECOVERY_LIST              /* ngx_array_t */
@@ -52,6 +55,12 @@ typedef enum {
     NGX_HTTP_RECOVERY_HISTOGRAM,
     NGX_HTTP_RECOVERY_TYPES
 } ngx_http_recovery_type_t;
+
+
+typedef struct {
+    const char *const              *word;
+    ngx_uint_t                      n;
+} ngx_http_recovery_words_t;
 
 
 typedef struct {
@@ -110,6 +119,16 @@ ngx_http_recovery_field_text(const ngx_http_recovery_field_t *field,
     const void *view)
 {
     return (const ngx_str_t *) ((const u_char *) view + field->offset);
+}
+
+
+/* Of COUNTS: as many as there are words. */
+
+static ngx_inline const uint64_t *
+ngx_http_recovery_field_counts(const ngx_http_recovery_field_t *field,
+    const void *view)
+{
+    return (const uint64_t *) ((const u_char *) view + field->offset);
 }
 
 

@@ -25,6 +25,8 @@ static void ngx_http_recovery_html_cell(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_field_t *field, const void *element);
 static void ngx_http_recovery_html_value(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_field_t *field, const void *view);
+static void ngx_http_recovery_html_counts(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_words_t *words, const uint64_t *counts);
 static void ngx_http_recovery_html_number(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_field_t *field, uint64_t n);
 static void ngx_http_recovery_html_duration(ngx_http_recovery_out_t *out,
@@ -287,6 +289,12 @@ ngx_http_recovery_html_value(ngx_http_recovery_out_t *out,
 {
     const ngx_str_t  *text;
 
+    if (field->kind == NGX_HTTP_RECOVERY_COUNTS) {
+        ngx_http_recovery_html_counts(out, field->of,
+                                  ngx_http_recovery_field_counts(field, view));
+        return;
+    }
+
     if (field->kind != NGX_HTTP_RECOVERY_TEXT) {
         ngx_http_recovery_html_number(out, field,
                                   ngx_http_recovery_field_number(field, view));
@@ -299,6 +307,37 @@ ngx_http_recovery_html_value(ngx_http_recovery_out_t *out,
         ngx_http_recovery_out_html(out, text);
 
     } else {
+        ngx_http_recovery_out_text(out, "&ndash;");
+    }
+}
+
+
+/* "rate 12, cohort 3" */
+
+static void
+ngx_http_recovery_html_counts(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_words_t *words, const uint64_t *counts)
+{
+    ngx_uint_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < words->n; i++) {
+        if (counts[i] == 0) {
+            continue;
+        }
+
+        if (n++) {
+            ngx_http_recovery_out_text(out, ", ");
+        }
+
+        ngx_http_recovery_out_bytes(out, words->word[i],
+                                    ngx_strlen(words->word[i]));
+        ngx_http_recovery_out_text(out, " ");
+        ngx_http_recovery_out_decimal(out, counts[i], 0);
+    }
+
+    if (n == 0) {
         ngx_http_recovery_out_text(out, "&ndash;");
     }
 }

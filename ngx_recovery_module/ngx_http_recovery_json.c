@@ -21,6 +21,8 @@ static void ngx_http_recovery_json_value(ngx_http_recovery_out_t *out,
     const ngx_str_t *between);
 static void ngx_http_recovery_json_number(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_field_t *field, uint64_t n);
+static void ngx_http_recovery_json_counts(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_words_t *words, const uint64_t *counts);
 static void ngx_http_recovery_json_list(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_field_t *fields, const ngx_array_t *list,
     const ngx_str_t *between);
@@ -179,6 +181,11 @@ ngx_http_recovery_json_value(ngx_http_recovery_out_t *out,
                                     between);
         return;
 
+    case NGX_HTTP_RECOVERY_COUNTS:
+        ngx_http_recovery_json_counts(out, field->of,
+                                  ngx_http_recovery_field_counts(field, view));
+        return;
+
     case NGX_HTTP_RECOVERY_OBJECT:
         if (!ngx_http_recovery_field_number(field, view)) {
             ngx_http_recovery_out_text(out, "null");
@@ -244,6 +251,42 @@ ngx_http_recovery_json_number(ngx_http_recovery_out_t *out,
         /* COUNT, MS, US, SECONDS: the key ends in the unit */
         ngx_http_recovery_out_decimal(out, n, 0);
     }
+}
+
+
+static void
+ngx_http_recovery_json_counts(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_words_t *words, const uint64_t *counts)
+{
+    ngx_str_t   word;
+    ngx_uint_t  i, n;
+
+    n = 0;
+    ngx_http_recovery_out_text(out, "{");
+
+    for (i = 0; i < words->n; i++) {
+        if (counts[i] == 0) {
+            continue;
+        }
+
+        if (n++) {
+            ngx_http_recovery_out_text(out, ",");
+        }
+
+        word.data = (u_char *) words->word[i];
+        word.len = ngx_strlen(word.data);
+
+        ngx_http_recovery_out_text(out, " ");
+        ngx_http_recovery_json_text(out, &word);
+        ngx_http_recovery_out_text(out, ": ");
+        ngx_http_recovery_out_decimal(out, counts[i], 0);
+    }
+
+    if (n) {
+        ngx_http_recovery_out_text(out, " ");
+    }
+
+    ngx_http_recovery_out_text(out, "}");
 }
 
 

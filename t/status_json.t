@@ -16,7 +16,7 @@ use Test::More;
 use Test::Recovery;
 use Test::Recovery::Schema qw(status_problems json_type);
 
-my $t = Test::Recovery->new()->plan(65);
+my $t = Test::Recovery->new()->plan(67);
 my $b = $t->backend(8081);
 
 $t->redis_start();
@@ -120,6 +120,7 @@ my $normal = $t->class_status('kv', 'normal');
 is($normal->{offered}, 26, 'offered, with /governed');
 is($normal->{passed}, 26, 'passed');
 is($normal->{shed}, 0, 'shed');
+is_deeply($normal->{shed_by_reason}, {}, 'for no reason');
 is($normal->{cut_cohort}, undef, 'no cohorts: null');
 
 ok($t->wait_for(sub { defined $t->backend_status('kv')->{latency_p90_ms} }),
@@ -152,8 +153,9 @@ is(json_type($kv->{health_age_ms}) =~ /integer|number/ ? 1 : 0, 1,
    'down: age of health');
 is($kv->{allowed_per_s}, 0, 'down: nothing is allowed');
 is($kv->{level}, 0, 'down: level');
-is((grep { $_->{name} eq 'normal' } @{$kv->{classes}})[0]{shed}, 1,
-   'down: shed');
+($normal) = grep { $_->{name} eq 'normal' } @{$kv->{classes}};
+is($normal->{shed}, 1, 'down: shed');
+is_deeply($normal->{shed_by_reason}, { down => 1 }, 'down: the reason');
 cmp_ok(scalar @{$kv->{events}}, '>=', 1, 'down: an event');
 
 my ($event) = grep { $_->{to} eq 'down' } @{$kv->{events}};

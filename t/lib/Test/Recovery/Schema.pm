@@ -11,6 +11,7 @@ use warnings;
 use B ();
 use Exporter 'import';
 use JSON::PP;
+use List::Util qw(sum0);
 
 our @EXPORT_OK = qw(status_problems json_type @PHASES);
 
@@ -80,6 +81,7 @@ my %CLASS = (
     offered    => 'integer',
     passed     => 'integer',
     shed       => 'integer',
+    shed_by_reason => 'object',
     cut_cohort => 'integer|number|null',
 );
 
@@ -182,6 +184,12 @@ sub _backend {
         push @problems, "$name.classes[$i]: $c->{offered} offered, "
                         . "$c->{passed} passed + $c->{shed} shed"
             if !@p && $c->{passed} + $c->{shed} > $c->{offered};
+
+        push @problems, "$name.classes[$i]: $c->{shed} shed, by reasons "
+                        . sum0(values %{$c->{shed_by_reason}})
+            if !@p && sum0(values %{$c->{shed_by_reason}}) != $c->{shed};
+        push @problems, "$name.classes[$i]: a reason without any"
+            if !@p && grep { !$_ } values %{$c->{shed_by_reason}};
     }
 
     for my $i (0 .. $#{$b->{events}}) {
