@@ -26,6 +26,7 @@ CORE_C   := $(sort $(wildcard lua-free-policies/*.c))
 CORE_H   := $(sort $(wildcard lua-free-policies/*.h))
 MODULE_C := $(sort $(wildcard ngx_recovery_module/*.c))
 MODULE_H := $(sort $(wildcard ngx_recovery_module/*.h))
+PAGE     := $(wildcard dashboard/page/*.* dashboard/page/vendor/uplot/*)
 UNIT_C   := $(sort $(wildcard tests/test_*.c))
 HELPER_C := $(filter-out $(UNIT_C) tests/stress_%.c, \
                           $(sort $(wildcard tests/*.c)))
@@ -179,8 +180,9 @@ build/flags: FORCE
 # The module, and nginx with the module inside.  nginx's own Makefile knows
 # which objects are stale; here is only what makes it worth asking.
 
-MODULE_DEPS := $(CORE_C) $(CORE_H) $(MODULE_C) $(MODULE_H) config \
-               util/exports.map util/build-nginx.sh build/flags
+MODULE_DEPS := $(CORE_C) $(CORE_H) $(MODULE_C) $(MODULE_H) $(PAGE) config \
+               config.make util/page.sh util/exports.map util/build-nginx.sh \
+               build/flags
 
 $(MODULE): $(MODULE_DEPS)
 	@util/build-nginx.sh module

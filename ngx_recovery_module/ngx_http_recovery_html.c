@@ -1,16 +1,20 @@
 
 /*
- * The status as one page without scripts: a table per backend that reloads
- * itself.  It asks nothing of anybody else and its policy lets it apply
- * nothing but the style below.
+ * The status as one page: the numbers as tables, which need no script, inside
+ * the live page, which puts its own view in their place.  What that has to
+ * know of the table of fields goes with them: it knows no title by itself.
  */
 
+#include "ngx_http_recovery_page.h"
 #include "ngx_http_recovery_status.h"
 
 
 #define NGX_HTTP_RECOVERY_HTML_EVENTS  8    /* newest first */
 
 
+static void ngx_http_recovery_html_fields(ngx_http_recovery_out_t *out);
+static void ngx_http_recovery_html_titles(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *fields);
 static void ngx_http_recovery_html_backend(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_view_t *view);
 static void ngx_http_recovery_html_rows(ngx_http_recovery_out_t *out,
@@ -35,40 +39,18 @@ static void ngx_http_recovery_html_time(ngx_http_recovery_out_t *out,
     uint64_t unix_ms);
 
 
-/*
- * A change of the style needs a new hash in the policy; t/status_style.t
- * compares them and tells the right one.
- */
+/* By ngx_http_recovery_kind_t, as dashboard/page/format.js calls them. */
 
-static const ngx_str_t  ngx_http_recovery_html_style = ngx_string(
-    ":root{color-scheme:light dark;--ink:#1c1e21;--dim:#5b6169;"
-    "--line:#d9dce0;--paper:#fff;--good:#176b32;--bad:#b3261e;"
-    "--busy:#8a5a00}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6e8ea;--dim:#a0a7af;"
-    "--line:#3a3f45;--paper:#16181b;--good:#6fce8a;--bad:#ff8a80;"
-    "--busy:#f0c060}}"
-    "body{margin:0 auto;padding:.75rem;max-width:44rem;color:var(--ink);"
-    "background:var(--paper);font:15px/1.4 system-ui,sans-serif}"
-    "h1{font-size:1.3rem;margin:0 0 .5rem}"
-    "h2{font-size:1.1rem;margin:1.5rem 0 .25rem;overflow-wrap:anywhere}"
-    "table{border-collapse:collapse;width:100%;margin:0 0 .75rem}"
-    "caption{text-align:left;color:var(--dim);padding:.25rem 0}"
-    "th,td{text-align:left;vertical-align:top;font-weight:400;"
-    "padding:.15rem .5rem .15rem 0;border-bottom:1px solid var(--line)}"
-    "th{color:var(--dim)}"
-    "td{overflow-wrap:anywhere;font-variant-numeric:tabular-nums}"
-    ".rows th{width:42%}"
-    ".list{font-size:13px}"
-    ".list td{overflow-wrap:break-word}"
-    ".n{text-align:right}"
-    "b{font-weight:600;color:var(--busy)}"
-    ".up{color:var(--good)}"
-    ".down{color:var(--bad)}");
-
-
-const ngx_str_t  ngx_http_recovery_html_policy = ngx_string(
-    "default-src 'none'; "
-    "style-src 'sha256-qlVVzPJmXNS/gwyys+LgVlQ9UzQV1EEJA1IBP5OsT5A='");
+static const ngx_str_t
+    ngx_http_recovery_html_kinds[NGX_HTTP_RECOVERY_LIST + 1] =
+{
+    ngx_null_string, ngx_null_string,
+    ngx_string("count"), ngx_string("rate"), ngx_string("ratio"),
+    ngx_string("ms"), ngx_string("us"), ngx_string("seconds"),
+    ngx_string("bool"), ngx_string("time"), ngx_string("word"),
+    ngx_string("counts"), ngx_string("text"), ngx_string("object"),
+    ngx_string("list")
+};
 
 
 void
@@ -78,21 +60,7 @@ ngx_http_recovery_render_html(ngx_http_recovery_out_t *out,
     ngx_uint_t                       i;
     const ngx_http_recovery_view_t  *view;
 
-    ngx_http_recovery_out_text(out,
-        "<!DOCTYPE html>\n"
-        "<html lang=\"en\">\n"
-        "<head>\n"
-        "<meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width\">\n"
-        "<meta http-equiv=\"refresh\" content=\"2\">\n"
-        "<title>Recovery</title>\n"
-        "<style>");
-    ngx_http_recovery_out_str(out, &ngx_http_recovery_html_style);
-    ngx_http_recovery_out_text(out,
-        "</style>\n"
-        "</head>\n"
-        "<body>\n"
-        "<h1>Recovery</h1>\n");
+    ngx_http_recovery_out_static(out, &ngx_http_recovery_page_head);
 
     ngx_http_recovery_html_rows(out, ngx_http_recovery_node_fields, node);
 
@@ -106,7 +74,70 @@ ngx_http_recovery_render_html(ngx_http_recovery_out_t *out,
         ngx_http_recovery_out_text(out, "<p>No backend is configured.</p>\n");
     }
 
-    ngx_http_recovery_out_text(out, "</body>\n</html>\n");
+    ngx_http_recovery_html_fields(out);
+
+    ngx_http_recovery_out_static(out, &ngx_http_recovery_page_tail);
+}
+
+
+/* { "node": TITLES, "backend": TITLES }, for the script behind it. */
+
+static void
+ngx_http_recovery_html_fields(ngx_http_recovery_out_t *out)
+{
+    ngx_http_recovery_out_text(out,
+        "<script type=\"application/json\" id=\"fields\">{\"node\":");
+    ngx_http_recovery_html_titles(out, ngx_http_recovery_node_fields);
+    ngx_http_recovery_out_text(out, ",\"backend\":");
+    ngx_http_recovery_html_titles(out, ngx_http_recovery_backend_fields);
+    ngx_http_recovery_out_text(out, "}</script>\n");
+}
+
+
+/*
+ * [[KEY, TITLE, KIND, TITLES of what is inside], ...] of what has both.  All
+ * of it is ours and needs no escaping.
+ */
+
+static void
+ngx_http_recovery_html_titles(ngx_http_recovery_out_t *out,
+    const ngx_http_recovery_field_t *fields)
+{
+    ngx_uint_t                        n;
+    const ngx_http_recovery_field_t  *field;
+
+    n = 0;
+    ngx_http_recovery_out_text(out, "[");
+
+    for (field = fields; field->kind != NGX_HTTP_RECOVERY_END; field++) {
+        if (field->key.len == 0 || field->title.len == 0) {
+            continue;
+        }
+
+        if (n++) {
+            ngx_http_recovery_out_text(out, ",");
+        }
+
+        ngx_http_recovery_out_text(out, "[\"");
+        ngx_http_recovery_out_str(out, &field->key);
+        ngx_http_recovery_out_text(out, "\",\"");
+        ngx_http_recovery_out_str(out, &field->title);
+        ngx_http_recovery_out_text(out, "\",\"");
+        ngx_http_recovery_out_str(out,
+                               &ngx_http_recovery_html_kinds[field->kind]);
+        ngx_http_recovery_out_text(out, "\"");
+
+        if (field->kind == NGX_HTTP_RECOVERY_OBJECT
+            || field->kind == NGX_HTTP_RECOVERY_LIST)
+        {
+            ngx_http_recovery_out_text(out, ",");
+            ngx_http_recovery_html_titles(out, field->of);
+        }
+
+        ngx_http_recovery_out_text(out, "]");
+    }
+
+    ngx_http_recovery_out_text(out, "]");
 }
 
 

@@ -4,6 +4,8 @@
 
 static ngx_int_t ngx_http_recovery_out_grow(ngx_http_recovery_out_t *out,
     size_t len);
+static ngx_int_t ngx_http_recovery_out_add(ngx_http_recovery_out_t *out,
+    ngx_buf_t *b);
 
 
 void
@@ -26,18 +28,25 @@ ngx_http_recovery_out_size(ngx_http_recovery_out_t *out)
 static ngx_int_t
 ngx_http_recovery_out_grow(ngx_http_recovery_out_t *out, size_t len)
 {
-    off_t         size;
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
-
     if (out->failed) {
         return NGX_ERROR;
     }
 
-    size = ngx_http_recovery_out_size(out);
+    return ngx_http_recovery_out_add(out,
+                 ngx_create_temp_buf(out->pool,
+                                ngx_max(len, NGX_HTTP_RECOVERY_OUT_BUFFER)));
+}
 
-    b = ngx_create_temp_buf(out->pool,
-                            ngx_max(len, NGX_HTTP_RECOVERY_OUT_BUFFER));
+
+/* b is the last one from now on; NULL: there was no memory for it. */
+
+static ngx_int_t
+ngx_http_recovery_out_add(ngx_http_recovery_out_t *out, ngx_buf_t *b)
+{
+    off_t         size;
+    ngx_chain_t  *cl;
+
+    size = ngx_http_recovery_out_size(out);
     cl = ngx_alloc_chain_link(out->pool);
 
     if (b == NULL || cl == NULL) {
@@ -95,6 +104,31 @@ ngx_http_recovery_out_bytes(ngx_http_recovery_out_t *out, const void *data,
             return;
         }
     }
+}
+
+
+/* The buffer has no room: what comes next begins another one. */
+
+void
+ngx_http_recovery_out_static(ngx_http_recovery_out_t *out, const ngx_str_t *s)
+{
+    ngx_buf_t  *b;
+
+    if (out->failed) {
+        return;
+    }
+
+    b = ngx_calloc_buf(out->pool);
+
+    if (b) {
+        b->memory = 1;
+        b->start = s->data;
+        b->pos = s->data;
+        b->last = s->data + s->len;
+        b->end = b->last;
+    }
+
+    (void) ngx_http_recovery_out_add(out, b);
 }
 
 

@@ -59,6 +59,10 @@ ngx_http_recovery_out_str(ngx_http_recovery_out_t *out, const ngx_str_t *s)
 #define ngx_http_recovery_out_text(out, text)                                 \
     ngx_http_recovery_out_bytes(out, text, sizeof(text) - 1)
 
+/* Bytes that outlive the request: sent from where they are. */
+void ngx_http_recovery_out_static(ngx_http_recovery_out_t *out,
+    const ngx_str_t *s);
+
 /* n / 10^digits, digits <= 9, no zeros at the end: 1500, 3 -> "1.5". */
 void ngx_http_recovery_out_decimal(ngx_http_recovery_out_t *out, uint64_t n,
     ngx_uint_t digits);

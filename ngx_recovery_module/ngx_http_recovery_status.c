@@ -4,6 +4,7 @@
  * shared memory only and change nothing, by any method.
  */
 
+#include "ngx_http_recovery_page.h"
 #include "ngx_http_recovery_status.h"
 
 
@@ -31,7 +32,7 @@ static const ngx_http_recovery_format_t
 static const ngx_http_recovery_format_t  ngx_http_recovery_format_html = {
     ngx_http_recovery_render_html,
     "text/html; charset=utf-8",
-    &ngx_http_recovery_html_policy
+    &ngx_http_recovery_page_policy
 };
 
 
@@ -49,9 +50,20 @@ ngx_http_recovery_status_prometheus(ngx_http_request_t *r)
 }
 
 
+/* The page asks its own address for the numbers: it knows no other one. */
+
 ngx_int_t
 ngx_http_recovery_status_html(ngx_http_request_t *r)
 {
+    ngx_str_t  value;
+
+    if (ngx_http_arg(r, (u_char *) "format", 6, &value) == NGX_OK
+        && value.len == 4
+        && ngx_strncmp(value.data, "json", 4) == 0)
+    {
+        return ngx_http_recovery_status(r, &ngx_http_recovery_format_json);
+    }
+
     return ngx_http_recovery_status(r, &ngx_http_recovery_format_html);
 }
 

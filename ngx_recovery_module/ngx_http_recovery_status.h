@@ -11,10 +11,6 @@
 #include "ngx_http_recovery_fields.h"
 
 
-/* Refers to the page's style by its hash: nothing else may be applied. */
-extern const ngx_str_t  ngx_http_recovery_html_policy;
-
-
 void ngx_http_recovery_render_json(ngx_http_recovery_out_t *out,
     const ngx_http_recovery_node_view_t *node);
 void ngx_http_recovery_render_prometheus(ngx_http_recovery_out_t *out,

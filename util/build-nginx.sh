@@ -119,7 +119,8 @@ configure() {
 
     stamp=$(printf '%s\n' "$src" "${command[@]}"; "$cc" --version
             "$nginx" -v 2>&1 || true
-            dpkg-query -W nginx-dev 2>&1 || true; cat config)
+            dpkg-query -W nginx-dev 2>&1 || true
+            cat config config.make; ls dashboard/page)
 
     if [ -f "$tree/objs/Makefile" ] &&
        [ "$(cat "$tree/stamp" 2>/dev/null)" = "$stamp" ]

@@ -28,13 +28,14 @@ fresh_copy() {
     rm -rf "$copy/tree"
     mkdir "$copy/tree"
 
-    for part in .ci Makefile config lua-free-policies ngx_recovery_module \
-                util
+    for part in .ci Makefile config dashboard lua-free-policies \
+                ngx_recovery_module util
     do
         cp -r "$part" "$copy/tree/"
     done
 
-    mkdir -p "$copy/tree/demo" "$copy/tree/t" "$copy/tree/tools/recoveryctl"
+    mkdir -p "$copy/tree/demo" "$copy/tree/t/browser" \
+             "$copy/tree/tools/recoveryctl"
 }
 
 
@@ -225,6 +226,34 @@ rcv_planted(void)
     return values[2];
 }
 END
+
+# The page.
+
+plant page 'planted.js' dashboard/page/planted.js <<< '/* in no list */'
+
+plant page 'planted.js:1: longer than 80 columns' \
+    dashboard/page/planted.js <<< "/* $(printf '%078d' 0) */"
+
+for line in 'box.innerHTML = name;' "eval('name');" \
+            "fetch('https://example.org/');"
+do
+    plant page 'text becomes text' dashboard/page/planted.js <<< "$line"
+done
+
+plant page 'in attributes' dashboard/page/planted.html <<< '<p style="top:0">'
+plant page 'in attributes' dashboard/page/planted.html <<< '<p onclick="x()">'
+plant page 'in attributes' dashboard/page/planted.js \
+    <<< "box.setAttribute('style', 'top: 0');"
+
+plant page 'not what came from npm' \
+    dashboard/page/vendor/uplot/uPlot.min.css <<< 'body{}'
+plant page 'not these files' dashboard/page/vendor/uplot/more.js <<< '1;'
+plant page 'not what came from npm' \
+    dashboard/page/vendor/uplot/LICENSE <<< 'none'
+
+if command -v node > /dev/null; then
+    plant page 'SyntaxError' dashboard/page/page.js <<< 'const = 1;'
+fi
 
 # check-exports.
 

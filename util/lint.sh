@@ -10,6 +10,8 @@
 #   shell    nginx's warnings and -Wshadow with gcc and clang; its names
 #   tools    strict warnings with gcc and clang; names of recoveryctl
 #   scripts  shellcheck
+#   page     vendored files as they came, layout and syntax of our own, and
+#            nothing in them that makes markup of a text
 #   cppcheck
 #   perl     perl -c
 #
@@ -26,6 +28,7 @@ core_h=(lua-free-policies/*.h)
 shell_c=(ngx_recovery_module/*.c)
 shell_h=(ngx_recovery_module/*.h)
 other_c=(tests/*.c tests/*/*.c demo/*.c tools/*/*.c bench/*.c)
+page=(dashboard/page/*.js dashboard/page/*.css t/browser/*.mjs)
 other_h=(tests/*.h tests/*/*.h demo/*.h tools/*/*.h bench/*.h)
 
 nginx_warnings=(-W -Wall -Wpointer-arith -Wno-unused-parameter -Wshadow
@@ -241,6 +244,44 @@ check_scripts() {
 }
 
 
+# That page.sh takes all scripts is seen here, not by who looks for a curve.
+
+check_page() {
+    local markup foreign attribute file bad=0
+
+    markup='(inner|outer)HTML|insertAdjacentHTML|document\.write'
+    foreign='https?:|eval\(|new Function|[sS]torage'
+    attribute="<[^>]* (style|on[a-z]+)=|setAttribute\('(style|on)"
+    attribute+="|\{ (style|on[a-z]+):"
+
+    util/vendor-uplot.sh || bad=1
+    perl util/lint.pl "${page[@]}" || bad=1
+
+    for file in dashboard/page/*.js; do
+        grep -qE "^scripts=.*\\b$(basename "$file" .js)\\b" util/page.sh ||
+            { echo "util/page.sh: misses $file"; bad=1; }
+    done
+
+    if grep -nE "$markup|$foreign" dashboard/page/*.*; then
+        echo "page: text becomes text, nothing is asked of others or kept"
+        bad=1
+    fi
+
+    if grep -nE "$attribute" dashboard/page/*.*; then
+        echo "page: the policy stops styles and handlers in attributes"
+        bad=1
+    fi
+
+    if have node; then
+        for file in dashboard/page/*.js t/browser/*.mjs; do
+            node --check "$file" || bad=1
+        done
+    fi
+
+    return $bad
+}
+
+
 check_cppcheck() {
     have cppcheck || return 0
 
@@ -268,7 +309,7 @@ check_perl() {
 
 checks=("$@")
 if [ ${#checks[@]} -eq 0 ]; then
-    checks=(text lists core shell tools scripts cppcheck perl)
+    checks=(text lists core shell tools scripts page cppcheck perl)
 fi
 
 failed=()
