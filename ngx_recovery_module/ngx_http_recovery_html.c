@@ -237,7 +237,10 @@ ngx_http_recovery_html_lists(ngx_http_recovery_out_t *out,
 }
 
 
-/* Lists in time order grow without end: the newest of those come first. */
+/*
+ * Lists in time order grow without end: the newest of those come first.  On a
+ * narrow screen a list scrolls by itself, with the keyboard, too.
+ */
 
 static void
 ngx_http_recovery_html_list(ngx_http_recovery_out_t *out,
@@ -247,7 +250,11 @@ ngx_http_recovery_html_list(ngx_http_recovery_out_t *out,
     const u_char                     *element;
     const ngx_http_recovery_field_t  *column;
 
-    ngx_http_recovery_out_text(out, "<table class=\"list\"><caption>");
+    ngx_http_recovery_out_text(out,
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"");
+    ngx_http_recovery_out_str(out, &field->title);
+    ngx_http_recovery_out_text(out,
+        "\">\n<table class=\"list\"><caption>");
     ngx_http_recovery_out_str(out, &field->title);
     ngx_http_recovery_out_text(out, "</caption>\n<tr>");
 
@@ -280,7 +287,7 @@ ngx_http_recovery_html_list(ngx_http_recovery_out_t *out,
         }
     }
 
-    ngx_http_recovery_out_text(out, "</tr>\n</table>\n");
+    ngx_http_recovery_out_text(out, "</tr>\n</table>\n</div>\n");
 }
 
 

@@ -38,8 +38,12 @@ function showName({ name, backend }, chosen) {
     setClass(phase, backend.phase);
     setText(age, `for ${durationText(backend.phase_age_ms)}`);
 
-    setText($('followed'), chosen || model.backends.size < 2 ? ''
-        : 'The one in most trouble; choose one to stay with it.');
+    setText($('followed'), chosen ? ''
+        : chosenName() !== null
+            ? `There is no "${chosenName()}" here; this is the one in most `
+              + 'trouble.'
+        : model.backends.size < 2 ? ''
+            : 'The one in most trouble; choose one to stay with it.');
 }
 
 

@@ -16,6 +16,9 @@ const axe = readFileSync(createRequire(import.meta.url)
 let browser, context, page, seen, lie;
 
 
+const isPoll = (request) => request.url().includes('format=json');
+
+
 /* What must not happen is noted, by whatever way it comes. */
 
 function watch() {
@@ -30,16 +33,21 @@ function watch() {
 
     page.on('request', (request) => {
         seen.requests.push(request.url());
-        seen.open++;
-        seen.most = Math.max(seen.most, seen.open);
+
+        if (isPoll(request)) {
+            seen.open++;
+            seen.most = Math.max(seen.most, seen.open);
+        }
     });
-    page.on('requestfailed', () => seen.open--);
+    page.on('requestfailed', (request) => {
+        seen.open -= isPoll(request);
+    });
     page.on('requestfinished', async (request) => {
         const at = seen;
 
-        seen.open--;
+        seen.open -= isPoll(request);
 
-        if (request.url().includes('format=json')) {
+        if (isPoll(request)) {
             const body = await (await request.response()).text()
                 .catch(() => null);
 
