@@ -67,7 +67,7 @@ SMOKE := $(addprefix t/,accounting.t accounting_shed.t observe.t shed.t \
                         control_safety.t audit.t)
 
 .PHONY: all run demo bench-recovery deps unit unit-asan stress fuzz t test \
-        static asan asan-test lint lint-selftest check-exports sim \
+        test-full static asan asan-test lint lint-selftest check-exports sim \
         docs-tables install clean distclean help FORCE
 
 all: $(MODULE) $(DEMO) $(TOOLS) ## Build everything into build/ (the default)
@@ -119,6 +119,10 @@ test: deps ## Everything: units, lint, exports, then real nginx and Redis
 	@$(MAKE) asan-test TESTS="$(SMOKE)" JOBS=$(TEST_JOBS)
 	@echo "make test: units, stress, fuzz, lint, exports, simulator," \
 	      "nginx tests, and some of them static under ASan passed"
+
+test-full: ## The same, with Chromium installed and no test of the page skipped
+	@util/install-deps.sh build run test page
+	@RCV_PAGE_REQUIRED=1 $(MAKE) test
 
 static: build/static/nginx ## nginx with the module inside, from its source
 

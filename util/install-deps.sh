@@ -1,9 +1,9 @@
 #!/bin/bash
 #
-# install-deps.sh [build | run | test]...
+# install-deps.sh [build | run | test | page]...
 #
 # Installs the Debian packages that are missing, of the sets that are named or
-# of all.  Services are not started: a machine that only wanted to
+# of all but `page`, which is a browser and some hundred packages.  Services are not started: a machine that only wanted to
 # build must not find port 80 or 6379 taken.  What is installed already stays
 # as it is.
 
@@ -14,6 +14,7 @@ build=(gcc libc6-dev make dpkg-dev pkg-config nginx nginx-dev libhiredis-dev
 run=(redis-server redis-tools curl perl)
 test=(libcmocka-dev clang libclang-rt-dev cppcheck shellcheck libnginx-mod-nchan
       nghttp2-client openssl prometheus iproute2 faketime)
+page=(chromium nodejs npm)
 
 policy=/usr/sbin/policy-rc.d
 mark="# placed by install-deps.sh of ngx_http_recovery_module"
@@ -25,7 +26,15 @@ die() {
 }
 
 
+# A node or an npm of somebody else's is as good, and would not stand Debian's
+# beside it.
+
 installed() {
+    case $1 in
+        nodejs) command -v node > /dev/null && return ;;
+        npm) command -v npm > /dev/null && return ;;
+    esac
+
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = \
       installed ]
 }
@@ -96,7 +105,8 @@ for set in "$@"; do
         build) all+=("${build[@]}") ;;
         run) all+=("${run[@]}") ;;
         test) all+=("${test[@]}") ;;
-        *) die "no set \"$set\"; there are build, run and test" ;;
+        page) all+=("${page[@]}") ;;
+        *) die "no set \"$set\"; there are build, run, test and page" ;;
     esac
 done
 
