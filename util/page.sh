@@ -7,7 +7,7 @@
 # and the policy that lets a browser apply these two and nothing else.
 #
 # nginx's make calls it, see config.make; so it needs no more than a POSIX
-# shell and sha256sum.
+# shell, sha256sum and base64.
 
 set -eu
 
@@ -84,6 +84,10 @@ sed -e '1,/^@NUMBERS@$/d' -e "/^@SCRIPT@$/{r $work/script
 
 style=$(hash_of "$work/style")
 script=$(hash_of "$work/script")
+
+if [ ${#style} -ne 44 ] || [ ${#script} -ne 44 ]; then
+    die "no hash: sha256sum and base64 are needed"
+fi
 
 # In one piece or not at all: make would take a half for the whole.
 
