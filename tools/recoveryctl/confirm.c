@@ -12,14 +12,13 @@
 
 #include "order.h"
 #include "rcv.h"
+#include "sight.h"
 
 
 #define CONFIRM_POLL_MS      10
 #define CONFIRM_POLL_MAX_MS  250
 #define CONFIRM_SHOWN        8         /* nodes that are named, of a kind */
 #define CONFIRM_LATELY_MS    3600000
-#define CONFIRM_SIGHTS_MAX   16
-#define CONFIRM_SIGHT_MAX    160
 
 
 typedef enum {
@@ -38,17 +37,6 @@ typedef struct {
     json_t             **reports;       /* that have confirmed */
     size_t               count[CONFIRM_REFUSED + 1];
 } confirm_t;
-
-
-static const char *
-confirm_word(const json_t *object, const char *member)
-{
-    const char  *word;
-
-    word = json_string_value(json_object_get(object, member));
-
-    return word ? word : "";
-}
 
 
 static void
@@ -73,7 +61,7 @@ confirm_refuses(const json_t *before, const json_t *now, const char **why)
 
     for (i = 0; i < json_array_size(events); i++) {
         event = json_array_get(events, i);
-        *why = confirm_word(event, "why");
+        *why = ctl_word(event, "why");
 
         if (strstr(*why, "refused") == NULL) {
             continue;
@@ -82,9 +70,9 @@ confirm_refuses(const json_t *before, const json_t *now, const char **why)
         for (j = 0; j < json_array_size(old); j++) {
             known = json_array_get(old, j);
 
-            if (strcmp(confirm_word(known, "why"), *why) == 0
-                && strcmp(confirm_word(known, "time"),
-                          confirm_word(event, "time")) == 0)
+            if (strcmp(ctl_word(known, "why"), *why) == 0
+                && strcmp(ctl_word(known, "time"),
+                          ctl_word(event, "time")) == 0)
             {
                 break;
             }
@@ -196,68 +184,6 @@ confirm_wait(ctl_t *ctl, confirm_t *c)
     }
 
     return 0;
-}
-
-
-/* "probing", "up, force closed" */
-
-static void
-confirm_sight(const json_t *report, char sight[CONFIRM_SIGHT_MAX])
-{
-    const char    *force;
-    const json_t  *value;
-
-    value = json_object_get(report, "force");
-    force = confirm_word(value, "force");
-
-    (void) snprintf(sight, CONFIRM_SIGHT_MAX, "%.64s%s%.64s",
-                    confirm_word(report, "phase"), *force ? ", force " : "",
-                    force);
-}
-
-
-/* What all see, or how many of them see what. */
-
-static void
-confirm_sights(const confirm_t *c)
-{
-    char    sight[CONFIRM_SIGHT_MAX];
-    char    sights[CONFIRM_SIGHTS_MAX][CONFIRM_SIGHT_MAX];
-    size_t  i, j, n, count[CONFIRM_SIGHTS_MAX];
-
-    n = 0;
-
-    for (i = 0; i < c->target->nodes.n; i++) {
-
-        if (c->reports[i] == NULL) {
-            continue;
-        }
-
-        confirm_sight(c->reports[i], sight);
-
-        for (j = 0; j < n && strcmp(sights[j], sight) != 0; j++) {
-            /* void */
-        }
-
-        if (j == n && n < CONFIRM_SIGHTS_MAX) {
-            strcpy(sights[n], sight);
-            count[n++] = 0;
-        }
-
-        if (j < n) {
-            count[j]++;
-        }
-    }
-
-    for (j = 0; j < n; j++) {
-        fputs(j ? "; " : ": ", stdout);
-
-        if (n > 1) {
-            printf("%zu ", count[j]);
-        }
-
-        ctl_text(stdout, sights[j]);
-    }
 }
 
 
@@ -375,8 +301,8 @@ confirm_local(const char *node, const char *name, const json_t *report)
         return;
     }
 
-    force = confirm_word(override, "force");
-    health = confirm_word(override, "health");
+    force = ctl_word(override, "force");
+    health = ctl_word(override, "health");
 
     ctl_error("%s has an order of its own, which stands above it:%s%s%s%s%s",
               node, *force ? " force " : "", force,
@@ -404,15 +330,17 @@ ctl_confirm_local(const ctl_target_t *target)
 static int
 confirm_told(ctl_t *ctl, const confirm_t *c)
 {
-    size_t  i, waited, done;
+    size_t        i, done;
+    ctl_sights_t  sights;
 
+    sights.n = 0;
     done = c->count[CONFIRM_DONE] + c->count[CONFIRM_REFUSED];
-    waited = done + c->count[CONFIRM_WAITED];
 
-    printf("%zu of %zu nodes", done, waited);
-    confirm_sights(c);
-    fputc('\n', stdout);
-    (void) ctl_flush();
+    for (i = 0; i < c->target->nodes.n; i++) {
+        ctl_sight_add(&sights, c->reports[i]);
+    }
+
+    ctl_sight_print(&sights, done, done + c->count[CONFIRM_WAITED]);
 
     for (i = 0; i < c->target->nodes.n; i++) {
         confirm_local(c->target->nodes.node[i].name, c->target->name,

@@ -104,7 +104,8 @@ link_reply(ctl_redis_t *redis, ctl_failure_t lost, uint64_t deadline_ms)
 
         if (redisReaderGetReply(redis->reader, &reply) != REDIS_OK) {
             ctl_link_fail(redis, CTL_FAILURE_ANSWER,
-                          "this does not speak the protocol of Redis");
+                          "this does not speak the protocol of Redis; "
+                          "is it TLS, which is rediss://?");
             return NULL;
         }
 

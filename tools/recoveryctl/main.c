@@ -244,5 +244,5 @@ main(int argc, char **argv)
 
     rc = run(&ctl);
 
-    return ctl_flush() != 0 && rc == CTL_OK ? CTL_UNCONFIRMED : rc;
+    return ctl_flush_last() != 0 && rc == CTL_OK ? CTL_UNCONFIRMED : rc;
 }

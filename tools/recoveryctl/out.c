@@ -1,4 +1,5 @@
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,10 @@
 
 #define OUT_LINE_MAX   4096
 #define OUT_WORDS_MAX  256
+
+
+/* Of the first write to stdout that has failed. */
+static int  out_error;
 
 
 /* What was typed. */
@@ -229,5 +234,28 @@ ctl_now_ms(void)
 int
 ctl_flush(void)
 {
-    return fflush(stdout) != 0 || ferror(stdout) ? -1 : 0;
+    errno = 0;
+
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return 0;
+    }
+
+    if (out_error == 0) {
+        out_error = errno ? errno : EIO;
+    }
+
+    return -1;
+}
+
+
+int
+ctl_flush_last(void)
+{
+    if (ctl_flush() == 0 || out_error == EPIPE) {
+        return 0;
+    }
+
+    ctl_error("the output could not be written: %s", strerror(out_error));
+
+    return -1;
 }

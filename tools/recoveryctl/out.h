@@ -59,5 +59,8 @@ uint64_t ctl_now_ms(void);
  */
 int ctl_flush(void);
 
+/* At the end.  A reader that has had enough is none; -1: said what it is. */
+int ctl_flush_last(void);
+
 
 #endif /* CTL_OUT_H_INCLUDED_ */

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "order.h"
+#include "sight.h"
 #include "url.h"
 
 
@@ -19,11 +20,11 @@
 /* What became of it at the nodes. */
 
 typedef struct {
-    unsigned  done;
-    unsigned  refused;
-    unsigned  bad;
-    unsigned  unreached;
-    char      phases[CTL_URLS_MAX][24];
+    unsigned      done;
+    unsigned      refused;
+    unsigned      bad;
+    unsigned      unreached;
+    ctl_sights_t  sights;
 } send_t;
 
 
@@ -142,10 +143,9 @@ send_judge(send_t *sent, const char *url, const ctl_answer_t *answer)
 
 static void
 send_look(const ctl_options_t *options, unsigned i, const char *name,
-    char *phase, size_t size)
+    ctl_sights_t *sights)
 {
     char          *url;
-    const char    *word;
     ctl_answer_t   answer;
 
     url = ctl_url_status(options, i);
@@ -156,60 +156,26 @@ send_look(const ctl_options_t *options, unsigned i, const char *name,
 
     (void) ctl_url_get(options, url, &answer);
 
-    word = json_string_value(json_object_get(json_object_get(json_object_get(
-                             answer.json, "backends"), name), "phase"));
-
-    if (word != NULL) {
-        (void) snprintf(phase, size, "%s", word);
-    }
+    ctl_sight_add(sights, json_object_get(json_object_get(answer.json,
+                                                          "backends"),
+                                          name));
 
     ctl_answer_free(&answer);
     free(url);
 }
 
 
-static void
-send_told(const send_t *sent, unsigned n)
-{
-    unsigned  i, j, count, kinds;
-
-    printf("%u of %u nodes", sent->done, n);
-
-    for (i = 0, kinds = 0; i < n; i++) {
-
-        for (j = 0; j < i && strcmp(sent->phases[i], sent->phases[j]) != 0;
-             j++)
-        {
-            /* void */
-        }
-
-        if (sent->phases[i][0] == '\0' || j < i) {
-            continue;
-        }
-
-        for (count = 0; j < n; j++) {
-            count += strcmp(sent->phases[i], sent->phases[j]) == 0;
-        }
-
-        fputs(kinds++ ? ", " : ": ", stdout);
-
-        if (count < sent->done) {
-            printf("%u ", count);
-        }
-
-        ctl_text(stdout, sent->phases[i]);
-    }
-
-    fputc('\n', stdout);
-    (void) ctl_flush();
-}
-
-
 static int
-send_result(const send_t *sent)
+send_result(const send_t *sent, const ctl_order_t *order)
 {
     if (sent->refused != 0) {
-        ctl_hint("what is so there: recoveryctl --url URL status");
+        ctl_hint("look first: recoveryctl --url URL status");
+
+        if (strcmp(order->action, "force") == 0) {
+            ctl_hint("to break the rule, if you know better:");
+            ctl_again(NULL, "--override-safety failing");
+        }
+
         return CTL_REFUSED;
     }
 
@@ -250,8 +216,7 @@ ctl_send(ctl_t *ctl, const char *name, const ctl_order_t *order)
         ctl_answer_free(&answer);
 
         if (sent.done > done) {
-            send_look(&ctl->options, i, name, sent.phases[i],
-                      sizeof(sent.phases[i]));
+            send_look(&ctl->options, i, name, &sent.sights);
         }
     }
 
@@ -259,8 +224,8 @@ ctl_send(ctl_t *ctl, const char *name, const ctl_order_t *order)
 
     if (sent.done != 0) {
         ctl_order_told(&ctl->options, name, order);
-        send_told(&sent, ctl->options.nurls);
+        ctl_sight_print(&sent.sights, sent.done, ctl->options.nurls);
     }
 
-    return send_result(&sent);
+    return send_result(&sent, order);
 }

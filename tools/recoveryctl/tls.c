@@ -185,6 +185,8 @@ ctl_stream_secure(ctl_stream_t *stream, const char *host, SSL_CTX *tls,
         }
 
         if (ctl_stream_wait(stream, events, deadline_ms) != 0) {
+            (void) snprintf(stream->why, sizeof(stream->why),
+                            "no TLS in time; is this a port for TLS?");
             goto failed;
         }
     }

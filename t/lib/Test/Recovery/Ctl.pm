@@ -10,7 +10,7 @@ package Test::Recovery::Ctl;
 #   $h->wait_out(qr/../, S), $h->signal('INT'), $r = $h->end(S)
 #
 # The environment has no RECOVERY_*, USER is jo, and RECOVERY_REDIS is what
-# redis => "..." of new() says, expanded.
+# redis => "..." of new() says, expanded.  TEST_RECOVERYCTL is another binary.
 
 use strict;
 use warnings;
@@ -23,7 +23,7 @@ use Test::Recovery::Process qw(slow spawn reap poll_until);
 sub new {
     my ($class, $t, %o) = @_;
 
-    my $binary = $t->root() . '/build/recoveryctl';
+    my $binary = $ENV{TEST_RECOVERYCTL} || $t->root() . '/build/recoveryctl';
 
     -x $binary or die "build/recoveryctl is not built: make\n";
 

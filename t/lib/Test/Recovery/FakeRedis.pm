@@ -335,6 +335,11 @@ sub _honest {
         return '*' . @args . "\r\n" . _bulk(map { $h->{$_} } @args);
     }
 
+    if ($name eq 'HGETALL') {
+        my $h = $f->{data}{$args[0]} // {};
+        return '*' . 2 * keys(%$h) . "\r\n" . _bulk(%$h);
+    }
+
     if ($name eq 'SUBSCRIBE') {
         return "*3\r\n" . _bulk('subscribe', $args[0]) . ":1\r\n";
     }
