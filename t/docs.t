@@ -473,6 +473,11 @@ sub configuration {
     $text =~ s/password_file=\S+?(?=[\s;])/password_file=%%TESTDIR%%\/secret/g;
     $text =~ s/tls_(ca|cert)=\S+?(?=[\s;])/tls_$1=%%TESTDIR%%\/ca.crt/g;
     $text =~ s/tls_key=\S+?(?=[\s;])/tls_key=%%TESTDIR%%\/ca.key/g;
+    $text =~ s{(ssl_(?:client_)?certificate)\s.*?;}{$1 %%TESTDIR%%/ca.crt;}g;
+    $text =~ s{(ssl_certificate_key)\s.*?;}{$1 %%TESTDIR%%/ca.key;}g;
+    $text =~ s{(recovery_state_file\s+)[^\s;]+}{$1%%TESTDIR%%/x};
+    $text =~ s/\blisten\s+\S+?;//g;
+    $text =~ s/\blisten\s+\S+ ssl;/listen 127.0.0.1:%%PORT_8443%% ssl;/g;
 
     $text = "location / {\n$text\n}" if $home eq 'location';
     $text = "server {\n$text\n}" if $home =~ /location|server/;

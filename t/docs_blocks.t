@@ -27,6 +27,8 @@ my %KINDS = (
     sh => 'the tests below',
     nginx => 't/docs.t',
     syntax => 't/docs_reference.t',
+    redis => 't/docs_security.t',
+    ini => 't/docs_security.t',
     promql => 't/docs_capacity.t',
     yaml => 't/alerts.t',
     text => 'this test: it has no commands',
@@ -36,6 +38,7 @@ my %RUN = (
     'README.md' => 't/docs_commands.t',
     'docs/capacity.md' => 't/docs_capacity.t',
     'docs/directives.md' => 't/docs_commands.t',
+    'docs/security.md' => 't/docs_security.t',
     'docs/operations.md' => 't/operations.t',
 );
 

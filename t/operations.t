@@ -18,6 +18,7 @@ use Test::More;
 use Test::Recovery;
 use Test::Recovery::Commands;
 use Test::Recovery::Markdown;
+use Test::Recovery::Shown;
 use Test::Recovery::Watch qw(jumps);
 
 my $t = Test::Recovery->new();
@@ -55,36 +56,9 @@ sub failures {
 }
 
 
-# Behind each file the names of what is in it that shows the row.
-
-sub unproved {
+sub unshown {
     my ($text) = @_;
-
-    my @problems;
-
-    for my $row (failures($text)) {
-        my ($what, $by) = @$row[0, -1];
-        my @named = $by =~ /`(t\/[\w.]+)`((?:,? "[^"]*")*)/g;
-
-        push @problems, "$what: names no test" if !@named;
-        push @problems, "$what: " . @$row . ' columns' if @$row != 5;
-
-        while (my ($test, $names) = splice @named, 0, 2) {
-            if (!-f "$root/$test") {
-                push @problems, "$what: $test does not exist";
-                next;
-            }
-
-            my $code = slurp("$root/$test") =~ s/^\s*#.*//mgr;
-
-            push @problems, map { "$what: $test has no \"$_\"" }
-                            grep { $code !~ /['"][^'"\n]*\Q$_\E/
-                                   && $code !~ /"\Q$_\E/ }
-                            $names =~ /"([^"]*)"/g;
-        }
-    }
-
-    return @problems;
+    return unproved($root, 5, failures($text));
 }
 
 
@@ -262,16 +236,16 @@ $t->plan($c->tests(@steps) + 13);
 # the text
 
 cmp_ok(scalar(failures($text)), '>', 40, 'failures');
-clean('each failure names its test', unproved($text));
+clean('each failure names its test', unshown($text));
 clean('each failure that was asked for', forgotten($text));
 
 caught('a test that does not exist',
-       unproved($text =~ s/fault_redis\.t/fault_radish.t/r));
-caught('a name that is not in it', unproved($text =~ s/"killed"/"klled"/r));
+       unshown($text =~ s/fault_redis\.t/fault_radish.t/r));
+caught('a name that is not in it', unshown($text =~ s/"killed"/"klled"/r));
 caught('a row without a test',
-       unproved($text =~ s/^(\| killed.*\|).*\|$/$1 none |/mr));
+       unshown($text =~ s/^(\| killed.*\|).*\|$/$1 none |/mr));
 caught('a failure that is missing', forgotten($text =~ s/^\| killed.*\n//mr));
-caught('a column', unproved($text =~ s/^(\| killed.*)\|.*\|$/$1|/mr));
+caught('a column', unshown($text =~ s/^(\| killed.*)\|.*\|$/$1|/mr));
 
 # the commands
 

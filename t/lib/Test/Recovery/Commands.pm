@@ -8,6 +8,12 @@ package Test::Recovery::Commands;
 # its own.  A reply of Redis that is an error, and an answer of nginx of 400
 # and above, is a failure.
 #
+#   $c->places('/etc/nginx' => ..., '10.0.0.1:6379' => ...)
+#   $c->led($text)
+#
+# leads files and addresses in the same way: the former are the latter in what
+# is run, those first that are named first, and in a text.
+#
 #   $c->follow($file, [qr/begins/, sub { ... }, before => sub { ... },
 #                      fails => 1], ...);
 #
@@ -59,7 +65,7 @@ sub commands {
 sub new {
     my ($class, $t, %led) = @_;
 
-    my $self = bless { t => $t }, $class;
+    my $self = bless { t => $t, places => [] }, $class;
     my $bin = $t->dir() . '/bin';
 
     mkdir $bin or die "mkdir: $!\n";
@@ -84,11 +90,32 @@ sub new {
 }
 
 
+sub places {
+    my ($self, @places) = @_;
+
+    while (my ($from, $to) = splice @places, 0, 2) {
+        push @{$self->{places}}, [$from, $to];
+    }
+}
+
+
+sub led {
+    my ($self, $text) = @_;
+
+    my %to = map { @$_ } @{$self->{places}};
+    my $from = join '|', map { quotemeta $_->[0] } @{$self->{places}};
+
+    $text =~ s/($from)/$to{$1}/g if $from ne '';
+
+    return $self->{t}->expand($text);
+}
+
+
 sub sh {
     my ($self, $commands) = @_;
 
     my $dir = $self->{t}->dir();
-    my $script = $self->{t}->write_file('block.sh', $commands);
+    my $script = $self->{t}->write_file('block.sh', $self->led($commands));
 
     system("cd $dir && /bin/sh -e $script > out 2>&1 < /dev/null");
 
