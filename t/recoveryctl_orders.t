@@ -17,7 +17,7 @@ use Test::Recovery;
 use Test::Recovery::Ctl;
 use Test::Recovery::Order;
 
-my $t = Test::Recovery->new()->plan(71);
+my $t = Test::Recovery->new()->plan(76);
 my $other = Test::Recovery->new();
 my $b = $t->backend(8081);
 
@@ -100,7 +100,12 @@ sub ordered {
 }
 
 
-ok($t->wait_for(sub { reports() == 2 }), 'two nodes');
+# they poll rarely: what is at once is published
+
+ok($t->wait_for(sub {
+    reports() == 2
+    && $t->redis('PUBSUB', 'NUMSUB', 'recovery:changed')->[1] == 2
+}), 'two nodes');
 
 # health; the only backend there is needs no name
 
@@ -154,11 +159,18 @@ like($r->{err}, qr/nothing holds "kv".*recoveryctl status kv/s,
      'nothing to resume: said');
 is(hash()->{epoch}, $epoch, 'nothing to resume: nothing written');
 
+# a class more, while it probes; who has become somebody else is named
+
+ordered('promote', [{env => {SUDO_USER => 'ann'}}, 'promote', 'high', 'kv'],
+        'probing', health => 'up', promote => 'high', by => 'ann');
+is($t->backend_status('kv')->{events}[-1]{why},
+   'an operator let in more classes', 'promote: obeyed');
+
 # half of what the lowest node has
 
 ordered('a part', ['force', '40%', 'kv', '--for', '5m', '--reason', 'x'],
-        'probing, force level', health => 'up', force => '40%',
-        force_until => 300, by => 'jo', reason => 'x');
+        'probing, force level', health => 'up', promote => 'high',
+        force => '40%', force_until => 300, by => 'jo', reason => 'x');
 
 my $level = $t->backend_status('kv')->{level};
 
@@ -177,7 +189,8 @@ like($r->{err}, qr/forced: $half%.*recoveryctl clear kv/s, 'and how to end it');
 
 $t->redis('HSET', 'recovery:kv', 'ceiling', '90r/s');
 $r = ordered('clear', ['clear', 'kv'], 'probing', health => 'up');
-like($r->{out}, qr/^kv: clear force $half%, ceiling 90r\/s, by jo$/m,
+like($r->{out},
+     qr/^kv: clear force $half%, ceiling 90r\/s, promote high, by jo$/m,
      'clear: what it was');
 
 $r = $ctl->run('clear', 'kv');

@@ -11,6 +11,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use IO::Socket::INET;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
@@ -18,7 +19,7 @@ use Test::Recovery;
 use Test::Recovery::Ctl;
 use Test::Recovery::FakeRedis;
 
-my $t = Test::Recovery->new(no_module => 1)->plan(108);
+my $t = Test::Recovery->new(no_module => 1)->plan(112);
 
 $t->redis_start();
 
@@ -115,6 +116,14 @@ fails('two dead', 'redis://127.0.0.1:1 unix:/nonexistent',
       qr/127.0.0.1:1: Connection refused\n  \/nonexistent: No such file/);
 fails('no such name', 'redis://no.such.name.invalid',
       qr/no\.such\.name\.invalid:6379: /, within => 12);
+SKIP: {
+    skip('there is a Redis on port 6379', 4)
+        if IO::Socket::INET->new('127.0.0.1:6379');
+
+    fails('nobody has said where', undef,
+          qr/6379: Connection.*\n  that was a guess: --redis URI/);
+}
+
 my $r = with('redis://127.0.0.1:1', 'audit');
 is($r->{rc}, 3, 'dead: no audit');
 said($r, qr/recoveryctl --url http:\S+ status\n/, 'dead: but a status');

@@ -17,19 +17,19 @@
 
 static const ctl_verb_t  verbs[] = {
 
-    { "status", "[NAME]", ctl_status,
+    { "status", "[NAME] [--watch]", ctl_status,
       CTL_TAKES_JSON|CTL_TAKES_WATCH|CTL_TAKES_COLOR,
       "what every node sees, and why" },
 
     { "down", "NAME", ctl_health, TAKES_ORDER|CTL_TAKES_FOR,
-      "it is broken: nothing passes, or a trickle of probes" },
+      "it is broken: nothing passes, or probes" },
     { "degraded", "NAME", ctl_health,
       TAKES_ORDER|CTL_TAKES_FOR|CTL_TAKES_LEVEL,
       "it can do a part of what is normal" },
     { "recover", "NAME", ctl_health, TAKES_ORDER|CTL_TAKES_FOR,
       "it is repaired: probes, then a ramp" },
 
-    { "force", "open|closed|hold|PERCENT NAME", ctl_force,
+    { "force", "open|closed|hold|35% NAME", ctl_force,
       TAKES_ORDER|CTL_TAKES_FOR|CTL_TAKES_SAFETY,
       "whatever anybody else says, for a time" },
     { "hold", "NAME", ctl_hold, TAKES_ORDER|CTL_TAKES_FOR,
@@ -39,17 +39,17 @@ static const ctl_verb_t  verbs[] = {
     { "step-back", "NAME", ctl_step_back, TAKES_ORDER|CTL_TAKES_FOR,
       "half of what passes now" },
     { "promote", "CLASS NAME", ctl_promote, TAKES_ORDER|CTL_TAKES_FOR,
-      "on the floor, let in classes up to this one" },
+      "while it probes, let in more classes" },
     { "clear", "NAME", ctl_clear, TAKES_ORDER,
       "ends all orders; health stays" },
 
-    { "audit", "[NAME]", ctl_audit,
+    { "audit", "[NAME] [--follow]", ctl_audit,
       CTL_TAKES_FOLLOW|CTL_TAKES_JSON,
       "who ordered what, and what became of it" },
     { "check", "CONFIG", ctl_check, CTL_TAKES_RAW,
       "lints a policy" },
     { "simulate", "POLICY ...", ctl_simulate, CTL_TAKES_RAW,
-      "plays outages with a policy: recovery-sim" },
+      "plays outages with it: recovery-sim" },
 
     { NULL, NULL, NULL, 0, NULL }
 };
@@ -65,7 +65,10 @@ static const char  after_verbs[] =
     "  recoveryctl status\n"
     "  recoveryctl down kv --reason \"disk full\"\n"
     "  recoveryctl recover kv --reason repaired\n"
-    "  recoveryctl VERB --help\n";
+    "  recoveryctl VERB --help\n"
+    "\n"
+    "Exit codes: 0 done and confirmed, 1 done but not confirmed by all, 2 bad\n"
+    "words, 3 nobody reached or no right, 4 refused.\n";
 
 
 static const ctl_verb_t *
@@ -106,7 +109,7 @@ help_verbs(FILE *to)
 
     for (verb = verbs; verb->name != NULL; verb++) {
         width = fprintf(to, "  %s %s", verb->name, verb->arguments);
-        fprintf(to, "%*s%s\n", width < 38 ? 38 - width : 2, "", verb->what);
+        fprintf(to, "%*s%s\n", width < 35 ? 35 - width : 2, "", verb->what);
     }
 
     fputs(after_verbs, to);

@@ -324,11 +324,9 @@ option_finish(ctl_options_t *o)
         return 0;
     }
 
-    if (o->redis.nservers == 0
-        && ctl_server_read(&o->redis, "redis://127.0.0.1:6379", "default")
-           != 0)
-    {
-        return -1;
+    if (o->redis.nservers == 0) {
+        o->redis.guessed = 1;
+        (void) ctl_server_read(&o->redis, "redis://127.0.0.1:6379", "default");
     }
 
     if (option_passwords(o) != 0) {

@@ -53,6 +53,7 @@ typedef struct {
 typedef struct {
     ctl_server_t   servers[CTL_SERVERS_MAX];
     unsigned       nservers;            /* at least 1 */
+    unsigned       guessed;             /* nobody has said where Redis is */
     const char    *prefix;
     uint64_t       timeout_ms;
     unsigned       db;                  /* of unix: servers */

@@ -314,6 +314,11 @@ redis_advise(const ctl_redis_t *redis)
     switch (redis->failure) {
 
     case CTL_FAILURE_DENIED:
+        if (redis->conf->sentinel != NULL) {
+            ctl_hint("Sentinels have passwords of their own: "
+                     "--sentinel-password-file FILE");
+        }
+
         if (redis->conf->password == NULL) {
             ctl_hint("a password: --password-file FILE, or "
                      "RECOVERY_REDIS_PASSWORD in the environment; a user: "
@@ -337,6 +342,11 @@ redis_advise(const ctl_redis_t *redis)
 
     default:
         break;
+    }
+
+    if (redis->conf->guessed) {
+        ctl_hint("that was a guess: --redis URI, or RECOVERY_REDIS in the "
+                 "environment, says where Redis is");
     }
 
     ctl_hint("nginx goes on with what Redis said last.  To talk to nginx "

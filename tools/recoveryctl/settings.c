@@ -386,7 +386,7 @@ set_help(ctl_options_t *o, const char *value)
 const ctl_option_t  ctl_options_table[] = {
 
     { "reason", "TEXT", CTL_TAKES_REASON, 0, set_reason,
-      "why; shown to whoever looks, and in the audit" },
+      "why; all who look will read it" },
     { "by", "NAME", CTL_TAKES_BY, 0, set_by, "who; default your login name" },
     { "for", "TIME", CTL_TAKES_FOR, 0, set_for,
       "when it ends: 90s, 10m, 2h, at most 30d" },
@@ -395,7 +395,7 @@ const ctl_option_t  ctl_options_table[] = {
     { "override-safety", "failing", CTL_TAKES_SAFETY, 0, set_safety,
       "open it although it is failing" },
     { "wait", "TIME", CTL_TAKES_WAIT, 0, set_wait,
-      "for the nodes to confirm; default 5s, 0: do not" },
+      "for nodes to confirm; default 5s, 0: do not" },
     { "json", NULL, CTL_TAKES_JSON, 0, set_json, "as JSON" },
     { "watch", NULL, CTL_TAKES_WATCH, 0, set_watch,
       "again and again, until Ctrl-C" },
@@ -405,17 +405,19 @@ const ctl_option_t  ctl_options_table[] = {
       "plain; so is what goes to no terminal" },
 
     { "redis", "URI", 0, 0, set_redis,
-      "redis://[user@]host[:port][/db], rediss://..., unix:/path;\n"
-      "several are tried in order; default redis://127.0.0.1:6379" },
+      "redis://[user@]host[:port][/db], rediss://...,\n"
+      "unix:/path; several are tried in order;\n"
+      "default redis://127.0.0.1:6379" },
     { "password-file", "FILE", 0, 1, set_password_file,
-      "its first line is the password" },
+      "its first line is the password; or, in the\n"
+      "environment, RECOVERY_REDIS_PASSWORD" },
     { "prefix", "TEXT", 0, 1, set_prefix,
       "of the keys; default recovery:" },
     { "timeout", "TIME", 0, 1, set_timeout,
-      "for connecting and for each answer; default 1s" },
+      "to connect, and for each answer; default 1s" },
     { "db", "NUMBER", 0, 1, set_db, "of unix: URIs" },
     { "sentinel", "NAME", 0, 1, set_sentinel,
-      "the URIs are Sentinels; the name of the master there" },
+      "the URIs are Sentinels; their master's name" },
     { "sentinel-user", "NAME", 0, 1, set_sentinel_user, "at Sentinels" },
     { "sentinel-password-file", "FILE", 0, 1, set_sentinel_password_file,
       "at Sentinels" },
@@ -426,9 +428,11 @@ const ctl_option_t  ctl_options_table[] = {
       "off: whoever answers is believed" },
 
     { "url", "URL", 0, 0, set_url,
-      "a node's recovery_control, instead of Redis; one for each node" },
+      "a node's recovery_control, instead of Redis;\n"
+      "one for each node" },
     { "status-url", "URL", 0, 0, set_status_url,
-      "its recovery_status; default: \"status\" beside the former" },
+      "its recovery_status; default: beside it,\n"
+      "called status" },
     { "help", NULL, 0, 0, set_help, "of the verb" },
 
     { NULL, NULL, 0, 0, NULL, NULL }
