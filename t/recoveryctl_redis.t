@@ -19,7 +19,7 @@ use Test::Recovery;
 use Test::Recovery::Ctl;
 use Test::Recovery::FakeRedis;
 
-my $t = Test::Recovery->new(no_module => 1)->plan(112);
+my $t = Test::Recovery->new(no_module => 1)->plan(113);
 
 $t->redis_start();
 
@@ -237,7 +237,11 @@ is($t->redis('XLEN', 'recovery:audit'), 1, 'its rights: in the audit');
 # one is missing
 
 $t->redis('ACL', 'SETUSER', 'ops', '-hset');
-fails('no HSET', $ops, qr/says no\n  \S+ HSET: NOPERM.*\n  .*RIGHTS/);
+my $rights = join ' ', grep { /^\+/ } @acl;
+fails('no HSET', $ops, qr/says no\n  \S+ HSET: NOPERM/);
+like(with($ops, @down)->{err},
+     qr/ACL SETUSER ops ~recovery:\* &recovery:\* \Q$rights\E$/m,
+     'no HSET: what has to be said');
 $t->redis('ACL', 'SETUSER', 'ops', '+hset', '-publish');
 $r = with($ops, @down);
 is($r->{rc}, 0, 'no PUBLISH: written');

@@ -8,6 +8,11 @@
 #include "link.h"
 
 
+/* What docs/redis.md names, which t/recoveryctl_redis.t compares. */
+#define REDIS_RIGHTS  "+hset +hdel +hgetall +publish +time +mget +scan "      \
+                      "+xrevrange +xrange +xadd"
+
+
 ctl_redis_t *
 ctl_redis_new(const ctl_redis_conf_t *conf)
 {
@@ -309,25 +314,45 @@ ctl_redis_key(const ctl_redis_t *redis, const char *a, const char *b)
 
 
 static void
+redis_advise_denied(const ctl_redis_t *redis)
+{
+    const char              *user;
+    const ctl_redis_conf_t  *conf;
+
+    conf = redis->conf;
+
+    if (conf->sentinel != NULL) {
+        ctl_hint("Sentinels have passwords of their own: "
+                 "--sentinel-password-file FILE");
+    }
+
+    if (strstr(redis->why, "NOPERM") != NULL) {
+        user = conf->servers[redis->server].user;
+        ctl_hint("a right is missing; somebody who may has to say: ACL "
+                 "SETUSER %s ~%s* &%s* " REDIS_RIGHTS "%s%s",
+                 *user ? user : "default", conf->prefix, conf->prefix,
+                 conf->servers[redis->server].db ? " +select" : "",
+                 conf->sentinel ? " +role" : "");
+
+    } else if (conf->password != NULL) {
+        ctl_hint("the password is not the one of this user: put it right in "
+                 "the password file");
+
+    } else {
+        ctl_hint("a password: --password-file FILE, or "
+                 "RECOVERY_REDIS_PASSWORD in the environment; a user: "
+                 "--redis redis://USER@HOST");
+    }
+}
+
+
+static void
 redis_advise(const ctl_redis_t *redis)
 {
     switch (redis->failure) {
 
     case CTL_FAILURE_DENIED:
-        if (redis->conf->sentinel != NULL) {
-            ctl_hint("Sentinels have passwords of their own: "
-                     "--sentinel-password-file FILE");
-        }
-
-        if (redis->conf->password == NULL) {
-            ctl_hint("a password: --password-file FILE, or "
-                     "RECOVERY_REDIS_PASSWORD in the environment; a user: "
-                     "--redis redis://USER@HOST");
-            return;
-        }
-
-        ctl_hint("the password, or the rights of the user: "
-                 "recoveryctl(1) has the ACL SETUSER line under RIGHTS");
+        redis_advise_denied(redis);
         return;
 
     case CTL_FAILURE_REPLICA:
