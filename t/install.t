@@ -26,7 +26,7 @@ my ($conf) = $built_with =~ /--conf-path=(\S+)/;
 
 plan(skip_all => "$nginx has no modules path") unless $modules && $conf;
 
-$t->plan(7);
+$t->plan(9);
 
 my $dest = $t->dir() . '/dest';
 my $out = `cd $root && util/install.sh $nginx $dest 2>&1`;
@@ -40,7 +40,8 @@ my %want = map { $_ => 1 }
     "$modules/ngx_http_recovery_module.so",
     (map { "$presets/$_.conf" } qw(cold-cache fast gentle)),
     (map { "/usr/bin/$_" } grep { -x "$root/build/$_" }
-                           qw(recovery-sim recoveryctl));
+                           qw(recovery-sim recoveryctl)),
+    (map { s{.*/}{/usr/share/man/man1/}r } glob "$root/tools/*/*.1");
 
 is_deeply(\%there, \%want, 'these files, no more and no fewer');
 
@@ -82,6 +83,14 @@ SKIP: {
     my ($rc, $err) = $t->config_test($text);
     is($rc, 0, '... and the presets: nginx -t') or diag($err);
 }
+
+# manual pages
+
+my @man = glob "$dest/usr/share/man/man1/*.1";
+cmp_ok(scalar @man, '>=', 1, 'a manual page');
+
+my $lint = join '', map { scalar `mandoc -Tlint $_ 2>&1` } @man;
+is($lint, '', 'mandoc finds nothing wrong with them');
 
 my ($sim) = `$dest/usr/bin/recovery-sim $dest$presets/fast.conf --scenario rate-2`;
 like($sim, qr/^policy "fast"/, 'the simulator plays one of them');

@@ -15,17 +15,21 @@ clang=${CLANG:-clang}
 cd "$(dirname "$0")/.."
 
 
-# A target may be of the core, or of a file of the shell that knows no nginx:
-# then it includes that file's header.
+# A target may be of the core; of a file of the shell that knows no nginx: then
+# it includes that file's header; or of what its "sources:" lines name.
 
 build() {
     local name=$1
-    local -a sources=("tests/fuzz/fuzz_$name.c" lua-free-policies/*.c)
+    local -a named sources=("tests/fuzz/fuzz_$name.c" lua-free-policies/*.c)
     local shell=ngx_recovery_module/ngx_http_recovery_$name.c
 
     if grep -q "ngx_http_recovery_$name.h" "tests/fuzz/fuzz_$name.c"; then
         sources+=("$shell")
     fi
+
+    read -r -a named < <(sed -n 's/^ \* sources: //p' \
+                             "tests/fuzz/fuzz_$name.c" | tr '\n' ' ') || true
+    sources+=("${named[@]}")
 
     "$clang" -std=gnu11 -O1 -g -w -fsanitize=fuzzer,address,undefined \
         -fno-sanitize-recover=all -I lua-free-policies \

@@ -3,8 +3,9 @@
 # install.sh NGINX [DESTDIR]
 #
 # Puts the module where that nginx looks for modules, the presets beside its
-# configuration, and the tools into /usr/bin; all below DESTDIR.  Enables
-# nothing: "load_module modules/ngx_http_recovery_module.so;" does.
+# configuration, the tools into /usr/bin and their manual pages where man
+# looks; all below DESTDIR.  Enables nothing: "load_module
+# modules/ngx_http_recovery_module.so;" does.
 
 set -euo pipefail
 
@@ -28,7 +29,10 @@ modules=$(configured modules-path "$prefix/modules")
 conf=$(configured conf-path "$prefix/conf/nginx.conf")
 presets=$(dirname "$conf")/recovery/presets
 
-install -d "$destdir$modules" "$destdir$presets" "$destdir/usr/bin"
+man=/usr/share/man/man1
+
+install -d "$destdir$modules" "$destdir$presets" "$destdir/usr/bin" \
+    "$destdir$man"
 install -m 644 build/ngx_http_recovery_module.so "$destdir$modules"
 install -m 644 lua-free-policies/presets/*.conf "$destdir$presets"
 
@@ -38,5 +42,8 @@ for tool in build/recovery-sim build/recoveryctl; do
     fi
 done
 
+install -m 644 tools/*/*.1 "$destdir$man"
+
 echo "installed: $destdir$modules/ngx_http_recovery_module.so," \
-     "presets in $destdir$presets, tools in $destdir/usr/bin"
+     "presets in $destdir$presets, tools in $destdir/usr/bin," \
+     "manual pages in $destdir$man"

@@ -27,6 +27,7 @@ attempt_over(sim_world_t *world, uint32_t index, sim_result_t result)
     switch (result) {
 
     case SIM_RESULT_OK:
+    case SIM_RESULT_ASIDE:
         sim_op_served(world, op);
         return;
 
@@ -54,7 +55,7 @@ attempt_work(sim_world_t *world, uint32_t index)
     attempt = sim_attempt(world, index);
 
     s = sim_backend_begin(&world->backend, attempt->pass.weight,
-                          attempt->luck, &error, &miss);
+                          attempt->asks_s, attempt->luck, &error, &miss);
 
     attempt->work_s = s;
     attempt->error = (uint8_t) error;
@@ -101,6 +102,42 @@ attempt_arrives(sim_world_t *world, uint32_t index)
 }
 
 
+/* What the log says came of it, and when; 0: it does not say. */
+
+static int
+attempt_logged(sim_world_t *world, uint32_t index)
+{
+    double          s;
+    sim_result_t    result;
+    sim_attempt_t  *attempt;
+    const sim_op_t *op;
+
+    if (world->play == NULL) {
+        return 0;
+    }
+
+    attempt = sim_attempt(world, index);
+    op = sim_op(world, attempt->op);
+
+    s = world->play->answer_s(world->play->data, op, &result);
+
+    if (s < 0) {
+        attempt->asks_s = world->play->work_s(world->play->data, op);
+        return 0;
+    }
+
+    attempt->logged = 1;
+    attempt->result = (uint8_t) result;
+    attempt->life = world->backend.life;
+    attempt->refs = 1;
+
+    sim_engine_at(&world->engine, world->engine.now_ns + sim_ns(s),
+                  SIM_EVENT_SERVED, index);
+
+    return 1;
+}
+
+
 static void
 attempt_send(sim_world_t *world, uint32_t op_index, const sim_pass_t *pass,
     uint64_t luck)
@@ -119,6 +156,10 @@ attempt_send(sim_world_t *world, uint32_t op_index, const sim_pass_t *pass,
     attempt->refs = 2;
 
     sim_world_second(world)->passed += pass->weight;
+
+    if (attempt_logged(world, index)) {
+        return;
+    }
 
     s = world->scenario->patience_s;
     s = (s < world->scenario->proxy_s) ? s : world->scenario->proxy_s;
@@ -147,7 +188,8 @@ sim_attempt_begin(sim_world_t *world, uint32_t op_index)
     ask.now_ns = world->engine.now_ns;
     ask.traffic = op->traffic;
     ask.weight = weight;
-    ask.retry = (op->attempts != 0);
+    ask.classified = (world->play != NULL);
+    ask.retry = (op->attempts != 0 || op->again);
     ask.random = sim_hash(op->id, op->visits, op->attempts);
     ask.user = op->user;
 
@@ -157,6 +199,10 @@ sim_attempt_begin(sim_world_t *world, uint32_t op_index)
     pass.weight = world->law->admit(law, &ask, &pass);
 
     sim_world_second(world)->offered += weight;
+
+    if (world->play != NULL) {
+        world->play->decided(world->play->data, op, &pass);
+    }
 
     if (!world->broken) {
         world->run->calm_offered += weight;
@@ -234,9 +280,17 @@ sim_on_served(void *data, uint32_t index)
 
     attempt = sim_attempt(world, index);
 
-    if (attempt->life != world->backend.life) {
+    if (attempt->life != world->backend.life
+        && attempt->result != SIM_RESULT_ASIDE)
+    {
         /* it broke meanwhile */
         sim_on_answer(data, index);
+        return;
+    }
+
+    if (attempt->logged) {
+        attempt_over(world, index, (sim_result_t) attempt->result);
+        sim_attempt_unref(world, index);
         return;
     }
 

@@ -19,6 +19,12 @@ sim_attempt_t *sim_attempt(sim_world_t *world, uint32_t i);
 uint32_t sim_attempt_new(sim_world_t *world);
 void sim_attempt_unref(sim_world_t *world, uint32_t i);
 
+/*
+ * An operation of a log begins: as->id, user, traffic (a class of the
+ * policy), again and request.
+ */
+void sim_op_play(sim_world_t *world, const sim_op_t *as);
+
 /* Asks the law for an operation, and sends what it lets in. */
 void sim_attempt_begin(sim_world_t *world, uint32_t op);
 

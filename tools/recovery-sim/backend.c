@@ -163,8 +163,8 @@ backend_contention(const sim_backend_t *backend)
 
 
 double
-sim_backend_begin(sim_backend_t *backend, uint32_t weight, uint64_t luck,
-    int *error, int *miss)
+sim_backend_begin(sim_backend_t *backend, uint32_t weight, double work_s,
+    uint64_t luck, int *error, int *miss)
 {
     double  s;
 
@@ -173,9 +173,12 @@ sim_backend_begin(sim_backend_t *backend, uint32_t weight, uint64_t luck,
     *miss = (sim_uniform(sim_hash(luck, 1, 0)) >= backend->warmth);
     *error = (sim_uniform(sim_hash(luck, 2, 0)) < backend->errors);
 
-    s = backend->scenario->service_s * backend->slow
-        * backend_contention(backend)
-        * sim_noise(&backend->noise, sim_hash(luck, 3, 0));
+    s = (work_s > 0) ? work_s : backend->scenario->service_s;
+    s = s * backend->slow * backend_contention(backend);
+
+    if (work_s == 0) {
+        s *= sim_noise(&backend->noise, sim_hash(luck, 3, 0));
+    }
 
     if (*error) {
         *miss = 0;

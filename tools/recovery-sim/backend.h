@@ -77,9 +77,12 @@ void sim_backend_queue(sim_backend_t *backend, uint32_t attempt,
 /* 0: nobody waits. */
 int sim_backend_unqueue(sim_backend_t *backend, uint32_t *attempt);
 
-/* A worker begins: how long it will take; *error: it ends in a 500. */
+/*
+ * A worker begins: how long it will take; *error: it ends in a 500.  work_s:
+ * of a hit that runs alone; 0: as luck has it.
+ */
 double sim_backend_begin(sim_backend_t *backend, uint32_t weight,
-    uint64_t luck, int *error, int *miss);
+    double work_s, uint64_t luck, int *error, int *miss);
 
 /* ... and is done. */
 void sim_backend_end(sim_backend_t *backend, uint32_t weight, int miss);

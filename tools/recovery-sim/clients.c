@@ -281,6 +281,22 @@ op_begin(sim_world_t *world, uint32_t i)
 }
 
 
+static void
+op_over(sim_world_t *world, uint32_t i, int served)
+{
+    const sim_op_t  *op;
+
+    op = sim_op(world, i);
+
+    if (world->play != NULL) {
+        world->play->over(world->play->data, op, served);
+    }
+
+    session_over(world, op, !served || op->visits != 0);
+    pool_give(&world->clients.ops, i);
+}
+
+
 void
 sim_op_served(sim_world_t *world, uint32_t i)
 {
@@ -294,8 +310,7 @@ sim_op_served(sim_world_t *world, uint32_t i)
         world->run->served[op->traffic] += op->weight;
     }
 
-    session_over(world, op, op->visits != 0);
-    pool_give(&world->clients.ops, i);
+    op_over(world, i, 1);
 }
 
 
@@ -339,6 +354,11 @@ sim_op_failed(sim_world_t *world, uint32_t i, double retry_after_s)
 
     op = sim_op(world, i);
 
+    if (world->play != NULL && !world->play->retries) {
+        op_over(world, i, 0);
+        return;
+    }
+
     if (++op->attempts < SIM_ATTEMPTS) {
         wait_s = op_wait_s(world, op, retry_after_s);
 
@@ -347,8 +367,7 @@ sim_op_failed(sim_world_t *world, uint32_t i, double retry_after_s)
         if (op->visits + 1 >= SIM_VISITS
             || op_luck(op, LUCK_COMEBACK) >= world->scenario->comeback)
         {
-            session_over(world, op, 1);
-            pool_give(&world->clients.ops, i);
+            op_over(world, i, 0);
             return;
         }
 
@@ -361,6 +380,23 @@ sim_op_failed(sim_world_t *world, uint32_t i, double retry_after_s)
 
     sim_engine_at(&world->engine, world->engine.now_ns + sim_ns(wait_s),
                   SIM_EVENT_ATTEMPT, i);
+}
+
+
+void
+sim_op_play(sim_world_t *world, const sim_op_t *as)
+{
+    uint32_t   i;
+    sim_op_t  *op;
+
+    i = op_new(world, as->id, as->user);
+    op = sim_op(world, i);
+
+    op->traffic = as->traffic;
+    op->again = as->again;
+    op->request = as->request;
+
+    op_begin(world, i);
 }
 
 

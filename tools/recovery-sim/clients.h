@@ -46,6 +46,8 @@ typedef struct {
     uint8_t              attempts;
     uint8_t              visits;
     uint8_t              judged;        /* begun in the recovery */
+    uint8_t              again;         /* the log says: a retry */
+    uint32_t             request;       /* of the log */
     uint32_t             next;
 } sim_op_t;
 
@@ -54,6 +56,7 @@ typedef struct {
     sim_pass_t           pass;
     uint64_t             luck;
     double               work_s;
+    double               asks_s;        /* of a worker; 0: as luck has it */
     uint32_t             op;
     uint32_t             life;          /* of the backend that has it */
     uint8_t              node;
@@ -61,6 +64,8 @@ typedef struct {
     uint8_t              over;          /* answered, or the client left */
     uint8_t              miss;
     uint8_t              error;
+    uint8_t              logged;        /* the log has the answer */
+    uint8_t              result;        /* ... which is it */
     uint32_t             next;
 } sim_attempt_t;
 

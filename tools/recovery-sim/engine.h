@@ -27,6 +27,7 @@ typedef enum {
     SIM_EVENT_TICK,
     SIM_EVENT_STEP,                     /* of the scenario's script */
     SIM_EVENT_WAVE,                     /* of a backlog */
+    SIM_EVENT_LOG,                      /* the next request of a log */
     SIM_EVENTS
 } sim_event_kind_t;
 

@@ -244,7 +244,7 @@ gateway_destroy(void *law)
  */
 
 static unsigned
-gateway_classify(const gateway_t *gateway, unsigned traffic)
+gateway_classify(const gateway_t *gateway, const sim_ask_t *ask)
 {
     const rcv_policy_t    *policy;
     rcv_class_facts_t      facts;
@@ -256,18 +256,34 @@ gateway_classify(const gateway_t *gateway, unsigned traffic)
 
     policy = gateway->policy;
 
+    if (ask->classified) {
+        return ask->traffic;
+    }
+
     memset(&facts, 0, sizeof(facts));
-    facts.named = gateway_str(names[traffic]);
+    facts.named = gateway_str(names[ask->traffic]);
 
     if (rcv_policy_class(policy, facts.named) < 0) {
         facts.named = gateway_str(policy->classes[
-                          traffic * (policy->nclasses - 1)
+                          ask->traffic * (policy->nclasses - 1)
                           / (SIM_TRAFFIC - 1)].name);
     }
 
     rcv_classify(policy, &facts, &decision);
 
     return decision.class_index;
+}
+
+
+static rcv_str_t
+gateway_user(const sim_ask_t *ask)
+{
+    rcv_str_t  user;
+
+    user.data = (const char *) &ask->user;
+    user.len = (ask->user != 0) ? sizeof(ask->user) : 0;
+
+    return user;
 }
 
 
@@ -322,10 +338,9 @@ gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
     at.slot = gateway->slot;
     at.gate_index = 0;
     at.policy = gateway->policy;
-    at.user.data = (const char *) &ask->user;
-    at.user.len = sizeof(ask->user);
+    at.user = gateway_user(ask);
 
-    class_index = gateway_classify(gateway, ask->traffic);
+    class_index = gateway_classify(gateway, ask);
     reason = RCV_REASON_NONE;
 
     for (n = 0; n < ask->weight; n++) {
@@ -344,6 +359,8 @@ gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
         rcv_admit_passed(&at, &ticket);
         pass->ticket = ticket;
     }
+
+    pass->reason = (uint8_t) reason;
 
     window = &gateway->window;
     window->offered[class_index] += ask->weight;
@@ -374,7 +391,7 @@ gateway_done(void *law, const sim_pass_t *pass, sim_result_t result,
 
     static const rcv_result_t  results[SIM_RESULTS] = {
         RCV_RESULT_OK, RCV_RESULT_ERROR, RCV_RESULT_ERROR,
-        RCV_RESULT_TIMEOUT, RCV_RESULTS
+        RCV_RESULT_TIMEOUT, RCV_RESULTS, RCV_RESULTS, RCV_RESULTS
     };
 
     at.gate = &gateway->gate;
@@ -387,9 +404,14 @@ gateway_done(void *law, const sim_pass_t *pass, sim_result_t result,
         rcv_admit_release(&at, &ticket);
     }
 
-    /* what an earlier phase let in says nothing of this one */
+    /*
+     * What an earlier phase let in says nothing of this one, nor does what
+     * the backend never saw.
+     */
 
-    if (pass->ticket.epoch != rcv_gate_epoch(gateway->gate.word)) {
+    if (pass->ticket.epoch != rcv_gate_epoch(gateway->gate.word)
+        || result == SIM_RESULT_ASIDE || result == SIM_RESULT_ASIDE_ERROR)
+    {
         return;
     }
 
@@ -419,7 +441,6 @@ static double
 gateway_retry_after_s(void *law, const sim_ask_t *ask)
 {
     uint64_t    cut;
-    rcv_str_t   user;
     gateway_t  *gateway = law;
 
     if (gateway->ablation.without == SIM_WITHOUT_RETRY_AFTER) {
@@ -427,12 +448,11 @@ gateway_retry_after_s(void *law, const sim_ask_t *ask)
     }
 
     cut = gateway->gate.cohort;
-    user.data = (const char *) &ask->user;
-    user.len = sizeof(ask->user);
 
     return rcv_retry_s(gateway->policy, gateway->out.retry, cut,
-                       gateway_classify(gateway, ask->traffic),
-                       cut ? rcv_cohort_slot(rcv_cut_salt(cut), user)
+                       gateway_classify(gateway, ask),
+                       cut ? rcv_cohort_slot(rcv_cut_salt(cut),
+                                             gateway_user(ask))
                            : RCV_COHORT_NONE,
                        (uint32_t) (ask->random >> 32));
 }

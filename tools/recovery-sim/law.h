@@ -21,6 +21,8 @@ typedef enum {
     SIM_RESULT_OVERLOAD,                /* 502, 503: refused */
     SIM_RESULT_TIMEOUT,                 /* 504 */
     SIM_RESULT_GONE,                    /* 499: the client left */
+    SIM_RESULT_ASIDE,                   /* served without the backend */
+    SIM_RESULT_ASIDE_ERROR,             /* ... or not served */
     SIM_RESULTS
 } sim_result_t;
 
@@ -30,9 +32,10 @@ typedef enum {
 typedef struct {
     uint64_t             now_ns;
     unsigned             traffic;       /* class, 0 is the first */
+    unsigned             classified;    /* ... of the policy's own */
     uint32_t             weight;
     uint64_t             random;
-    uint64_t             user;
+    uint64_t             user;          /* 0: nobody knows */
     unsigned             retry;         /* not the first attempt */
 } sim_ask_t;
 
@@ -43,6 +46,7 @@ typedef struct {
     uint64_t             at_ns;
     uint32_t             weight;
     uint8_t              traffic;
+    uint8_t              reason;        /* rcv_reason_t of the rest */
     rcv_ticket_t         ticket;
 } sim_pass_t;
 

@@ -148,6 +148,11 @@ main(int argc, char **argv)
         return 2;
     }
 
+    if (options.replay.npaths != 0) {
+        options.replay.policy = &policy;
+        return sim_replay(&options.replay);
+    }
+
     return (options.law == NULL) ? run_laws(&options, &policy)
                                  : run_one(&options, &policy);
 }

@@ -15,10 +15,12 @@
 
 static const char  usage[] =
     "usage: recovery-sim POLICY [--scenario NAME|all] [--seed N]\n"
+    "       recovery-sim POLICY --replay LOG... [--outage START..END]\n"
     "       recovery-sim --list\n"
     "\n"
     "Runs an outage and the recovery in virtual time, with the policy in\n"
-    "force, and says what users and backend would have seen of it.\n"
+    "force, and says what users and backend would have seen of it; or plays\n"
+    "access logs, and says what would have been shed of them.\n"
     "\n"
     "POLICY is a file with a recovery_policy block, the one that nginx\n"
     "includes, or \"default\" for the built-in policy.\n"
@@ -36,6 +38,22 @@ static const char  usage[] =
     "  --record FILE     write such a file\n"
     "  --jobs N          processes; default as many as processors\n"
     "  --list            scenarios and laws\n"
+    "\n"
+    "  --replay LOG...   access logs in the combined format, times behind it:\n"
+    "                    man recovery-sim; \"-\" is stdin\n"
+    "  --outage START..END   of the backend; without it fails what failed in\n"
+    "                    the log.  10:05..10:12, 10:05..+7m, +10m..+7m (after\n"
+    "                    the log's beginning), 2026-11-23T10:05:00..+7m\n"
+    "  --untold          nobody tells Redis of the outage\n"
+    "  --cold X          it comes back with an empty cache, a miss takes X\n"
+    "                    times as long; default 8; 1: it comes back warm\n"
+    "  --keys N          misses that fill the cache; default: of 7 seconds\n"
+    "  --capacity RATE   what it can do warm; default: of the log\n"
+    "  --service TIME    how long a request takes of which the log does not\n"
+    "                    tell it\n"
+    "  --patience TIME   of a client in front of the modelled backend; 10s\n"
+    "  --retries         who is not served tries again, beside the log\n"
+    "\n"
     "  --help            this text\n";
 
 
@@ -92,6 +110,8 @@ static void
 options_scenario(sim_options_t *options, const char *name)
 {
     int  i;
+
+    options->staged = 1;
 
     if (strcmp(name, "all") == 0) {
         options->first = 0;
@@ -178,9 +198,39 @@ options_one(sim_options_t *options, int which)
         exit(0);
 
     default:
+
+        if (!sim_options_replay(&options->replay, which, optarg)) {
+            fputs(usage, stderr);
+            exit(2);
+        }
+    }
+}
+
+
+/* POLICY, and behind it, as a pattern of the shell puts them there, logs. */
+
+static void
+options_rest(sim_options_t *options, int argc, char **argv)
+{
+    if (optind + 1 > argc
+        || (optind + 1 < argc && options->replay.npaths == 0))
+    {
         fputs(usage, stderr);
         exit(2);
     }
+
+    options->policy_path = argv[optind];
+
+    while (++optind < argc) {
+        sim_options_log(&options->replay, argv[optind]);
+    }
+
+    options->replay.law = options->law;
+    options->replay.seed = options->seed;
+    options->replay.csv = options->csv;
+    options->replay.svg = options->svg;
+
+    sim_options_replay_end(options);
 }
 
 
@@ -203,6 +253,15 @@ sim_options(sim_options_t *options, int argc, char **argv)
         { "jobs", required_argument, NULL, 'j' },
         { "list", no_argument, NULL, 'L' },
         { "help", no_argument, NULL, 'h' },
+        { "replay", required_argument, NULL, SIM_OPTION_REPLAY },
+        { "outage", required_argument, NULL, SIM_OPTION_OUTAGE },
+        { "untold", no_argument, NULL, SIM_OPTION_UNTOLD },
+        { "cold", required_argument, NULL, SIM_OPTION_COLD },
+        { "keys", required_argument, NULL, SIM_OPTION_KEYS },
+        { "capacity", required_argument, NULL, SIM_OPTION_CAPACITY },
+        { "service", required_argument, NULL, SIM_OPTION_SERVICE },
+        { "patience", required_argument, NULL, SIM_OPTION_PATIENCE },
+        { "retries", no_argument, NULL, SIM_OPTION_RETRIES },
         { NULL, 0, NULL, 0 }
     };
 
@@ -214,6 +273,8 @@ sim_options(sim_options_t *options, int argc, char **argv)
     options->nscenarios = sim_nscenarios;
     options->seed = 1;
     options->nseeds = 1;
+    options->replay.cold_x = SIM_COLD_X;
+    options->replay.patience_s = SIM_PATIENCE_S;
     options->jobs = (processors < 1) ? 1
                     : (processors > SIM_JOBS_MAX) ? SIM_JOBS_MAX
                     : (unsigned) processors;
@@ -222,10 +283,5 @@ sim_options(sim_options_t *options, int argc, char **argv)
         options_one(options, which);
     }
 
-    if (optind + 1 != argc) {
-        fputs(usage, stderr);
-        exit(2);
-    }
-
-    options->policy_path = argv[optind];
+    options_rest(options, argc, argv);
 }

@@ -242,6 +242,17 @@ world_laws(sim_world_t *world)
 
 
 static void
+on_log(void *data, uint32_t index)
+{
+    sim_world_t  *world = data;
+
+    (void) index;
+
+    world->play->next(world->play->data);
+}
+
+
+static void
 world_start(sim_world_t *world)
 {
     unsigned       i;
@@ -249,7 +260,7 @@ world_start(sim_world_t *world)
 
     static const sim_event_pt  handlers[SIM_EVENTS] = {
         sim_on_session, sim_on_call, sim_on_attempt, sim_on_timeout,
-        sim_on_answer, sim_on_served, on_tick, on_step, sim_on_wave
+        sim_on_answer, sim_on_served, on_tick, on_step, sim_on_wave, on_log
     };
 
     engine = &world->engine;
@@ -265,7 +276,38 @@ world_start(sim_world_t *world)
     }
 
     sim_engine_at(engine, 0, SIM_EVENT_TICK, 0);
-    sim_clients_begin(world);
+
+    if (world->play != NULL) {
+        sim_engine_at(engine, 0, SIM_EVENT_LOG, 0);
+
+    } else {
+        sim_clients_begin(world);
+    }
+}
+
+
+void
+sim_world_open(sim_world_t *world)
+{
+    sim_backend_init(&world->backend, world->scenario, world->run->seed);
+    sim_clients_init(&world->clients, world->scenario, world->run->seed);
+    world_laws(world);
+    world_start(world);
+}
+
+
+void
+sim_world_close(sim_world_t *world)
+{
+    unsigned  i;
+
+    for (i = 0; i < world->nlaws; i++) {
+        world->law->destroy(world->laws[i]);
+    }
+
+    sim_clients_done(&world->clients);
+    sim_backend_done(&world->backend);
+    sim_engine_done(&world->engine);
 }
 
 
@@ -280,7 +322,6 @@ void
 sim_run(sim_run_t *run, const sim_scenario_t *scenario, const sim_law_t *law,
     const rcv_policy_t *policy, uint64_t seed, sim_second_t *seconds)
 {
-    unsigned      i;
     sim_world_t  *world;
 
     memset(run, 0, sizeof(*run));
@@ -298,19 +339,8 @@ sim_run(sim_run_t *run, const sim_scenario_t *scenario, const sim_law_t *law,
     world->law = law;
     world->judge_ns = sim_ns(scenario->judge_s);
 
-    sim_backend_init(&world->backend, scenario, seed);
-    sim_clients_init(&world->clients, scenario, seed);
-    world_laws(world);
-    world_start(world);
-
+    sim_world_open(world);
     sim_engine_run(&world->engine, sim_ns(scenario->end_s));
-
-    for (i = 0; i < world->nlaws; i++) {
-        law->destroy(world->laws[i]);
-    }
-
-    sim_clients_done(&world->clients);
-    sim_backend_done(&world->backend);
-    sim_engine_done(&world->engine);
+    sim_world_close(world);
     free(world);
 }

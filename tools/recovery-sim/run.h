@@ -57,6 +57,33 @@ typedef struct {
 } sim_run_t;
 
 
+/*
+ * Whoever plays a log in the place of the users.  Its requests are operations
+ * of the class that it gives them.
+ */
+
+typedef struct {
+    void                  *data;
+    unsigned               retries;     /* those not served try again */
+
+    /* SIM_EVENT_LOG: it is time for the next one */
+    void                 (*next)(void *data);
+
+    /* An attempt was let through, or not. */
+    void                 (*decided)(void *data, const sim_op_t *op,
+                                    const sim_pass_t *pass);
+
+    /* Seconds to the answer that the log has; < 0: ask the backend. */
+    double               (*answer_s)(void *data, const sim_op_t *op,
+                                     sim_result_t *result);
+
+    /* ... whose work takes so long; 0: as luck has it. */
+    double               (*work_s)(void *data, const sim_op_t *op);
+
+    void                 (*over)(void *data, const sim_op_t *op, int served);
+} sim_play_t;
+
+
 /* The world of a run while it lasts. */
 
 typedef struct {
@@ -64,6 +91,7 @@ typedef struct {
     const sim_scenario_t  *scenario;
     const rcv_policy_t    *policy;
     const sim_law_t       *law;
+    const sim_play_t      *play;        /* NULL: users */
     void                  *laws[SIM_NODES_MAX];
     unsigned               nlaws;
     sim_engine_t           engine;
@@ -81,6 +109,13 @@ unsigned sim_run_seconds(const sim_scenario_t *scenario);
 void sim_run(sim_run_t *run, const sim_scenario_t *scenario,
     const sim_law_t *law, const rcv_policy_t *policy, uint64_t seed,
     sim_second_t *seconds);
+
+/*
+ * The same step by step, for who plays a log: run, scenario, policy, law and
+ * play are filled in.
+ */
+void sim_world_open(sim_world_t *world);
+void sim_world_close(sim_world_t *world);
 
 /* The second that it is now. */
 sim_second_t *sim_world_second(sim_world_t *world);
