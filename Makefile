@@ -221,6 +221,16 @@ LINK_UNIT = -std=gnu11 $(WARN) -Wno-missing-field-initializers \
             -MF $@.d -MT $@ -o $@ $< $(HELPER_C)
 UNIT_LIBS = -lcmocka -lhiredis -lpcre2-8 -lpthread -lm
 
+# What recoveryctl makes of reports: no Redis, no terminal.
+CTL_VIEW := $(addprefix tools/recoveryctl/,report.c fleet.c screen.c table.c \
+                        phrases.c overview.c detail.c logline.c \
+                        status_json.c out.c)
+
+build/unit/test_ctl_view build/unit-asan/test_ctl_view: $(CTL_VIEW) \
+    $(wildcard tools/recoveryctl/*.h)
+build/unit/test_ctl_view build/unit-asan/test_ctl_view: \
+    HELPER_C += $(CTL_VIEW) -I tools/recoveryctl -ljansson
+
 build/unit/%: tests/%.c $(HELPER_C) build/core.a build/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LINK_UNIT) build/core.a $(UNIT_LIBS)
@@ -242,7 +252,7 @@ CTL_LIBS = hiredis openssl libcurl jansson libpcre2-8
 
 build/recoveryctl: $(CTL_C) $(wildcard tools/recoveryctl/*.h) $(CONF_C) \
                    $(CONF_H) build/core.a build/flags
-	$(PROGRAM) $$(pkg-config --cflags --libs $(CTL_LIBS))
+	$(PROGRAM) $$(pkg-config --cflags --libs $(CTL_LIBS)) -lm
 
 # What tools/recovery-sim/ablation.c stands in for.
 WRAPPED := brake control_start control_tick phase_next round_add trip vegas \

@@ -13,7 +13,8 @@ build=(gcc libc6-dev make dpkg-dev pkg-config nginx nginx-dev libhiredis-dev
        libpcre2-dev libssl-dev zlib1g-dev libcurl4-openssl-dev libjansson-dev)
 run=(redis-server redis-tools curl perl)
 test=(libcmocka-dev clang libclang-rt-dev cppcheck shellcheck libnginx-mod-nchan
-      nghttp2-client openssl prometheus iproute2 faketime mandoc)
+      nghttp2-client openssl prometheus iproute2 faketime mandoc
+      libio-pty-perl)
 page=(chromium nodejs npm)
 
 policy=/usr/sbin/policy-rc.d
