@@ -64,7 +64,7 @@ SMOKE := $(addprefix t/,accounting.t accounting_shed.t observe.t shed.t \
                         slow_clients.t upstream_gate.t soak.t redis_tls.t \
                         redis_sentinel.t redis_cluster.t redis_dns.t \
                         redis_tls_named.t kill_switch.t control.t \
-                        control_safety.t audit.t)
+                        control_safety.t audit.t nodes.t)
 
 .PHONY: all run demo bench-recovery deps unit unit-asan stress fuzz t test \
         test-full static asan asan-test lint lint-selftest check-exports sim \

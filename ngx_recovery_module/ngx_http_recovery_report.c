@@ -8,14 +8,21 @@
 #define NGX_HTTP_RECOVERY_REPORT_PRESENT_MS  800
 #define NGX_HTTP_RECOVERY_REPORT_BUSY_MS     900
 #define NGX_HTTP_RECOVERY_REPORT_QUIET_MS    10000
-#define NGX_HTTP_RECOVERY_REPORT_OLD_MS      20000
 
 #define NGX_HTTP_RECOVERY_REPORT_WAKE_MS     1200   /* with no poll before */
 #define NGX_HTTP_RECOVERY_REPORT_MORE_MS     250
 #define NGX_HTTP_RECOVERY_REPORT_REFUSED_MS  10000
 
 #define NGX_HTTP_RECOVERY_REPORT_EXPIRES_MS  60000
+#define NGX_HTTP_RECOVERY_REPORT_SPARE_MS    10000
 #define NGX_HTTP_RECOVERY_REPORT_EVENTS      3
+
+/* An old leader may say once more that it is there; no twin goes silent. */
+#define NGX_HTTP_RECOVERY_REPORT_TWINS       3
+#define NGX_HTTP_RECOVERY_REPORT_TWIN_MS     5000
+
+/* Commands with which a node says that it is there. */
+#define NGX_HTTP_RECOVERY_REPORT_PRESENT     2
 
 /* Of "<prefix>node:NODE:BACKEND" */
 #define NGX_HTTP_RECOVERY_REPORT_KEY                                          \
@@ -29,11 +36,16 @@ static uint64_t ngx_http_recovery_report_now(
     ngx_http_recovery_report_t *report);
 static ngx_int_t ngx_http_recovery_report_present(
     ngx_http_recovery_report_t *report, ngx_http_recovery_link_t *link);
+static void ngx_http_recovery_report_twin(ngx_http_recovery_report_t *report,
+    ngx_http_recovery_link_t *link,
+    const ngx_http_recovery_resp_value_t *value);
 static ngx_int_t ngx_http_recovery_report_round(
     ngx_http_recovery_report_t *report, ngx_http_recovery_link_t *link,
-    ngx_pool_t *pool, ngx_uint_t urgent);
+    ngx_pool_t *pool, ngx_uint_t changes);
 static ngx_uint_t ngx_http_recovery_report_wanted(
-    ngx_http_recovery_report_entry_t *entry, ngx_uint_t urgent);
+    ngx_http_recovery_report_entry_t *entry, ngx_uint_t changes);
+static ngx_msec_t ngx_http_recovery_report_expires(
+    ngx_http_recovery_report_t *report);
 static ngx_int_t ngx_http_recovery_report_one(
     ngx_http_recovery_report_t *report, ngx_http_recovery_link_t *link,
     ngx_pool_t *pool, ngx_uint_t i);
@@ -63,6 +75,7 @@ ngx_http_recovery_report_ready(ngx_http_recovery_report_t *report)
     report->n = 0;
     report->answered = 0;
     report->unix_ms = 0;
+    report->present_unix_ms = 0;
     report->off = 0;
 
     ngx_http_recovery_report_anew(report);
@@ -148,7 +161,8 @@ ngx_http_recovery_report_due(ngx_http_recovery_report_t *report,
 
     ngx_http_recovery_report_fill(report);
 
-    return sent_ms + (report->tokens_milli >= 1000
+    return sent_ms + (report->tokens_milli
+                      > NGX_HTTP_RECOVERY_REPORT_OTHERS * 1000
                       ? NGX_HTTP_RECOVERY_SOURCE_GAP_MS
                       : NGX_HTTP_RECOVERY_REPORT_MORE_MS);
 }
@@ -179,6 +193,7 @@ ngx_http_recovery_report_send(ngx_http_recovery_report_t *report,
 
     report->n = 0;
     report->answered = 0;
+    report->present = 0;
 
     if (report->off
         && ngx_current_msec - report->refused_ms
@@ -219,6 +234,8 @@ ngx_http_recovery_report_send(ngx_http_recovery_report_t *report,
 }
 
 
+/* What is there of our name is what we have written, or else we are two. */
+
 static ngx_int_t
 ngx_http_recovery_report_present(ngx_http_recovery_report_t *report,
     ngx_http_recovery_link_t *link)
@@ -230,37 +247,91 @@ ngx_http_recovery_report_present(ngx_http_recovery_report_t *report,
 
     conf = link->redis->conf;
 
-    ngx_str_set(&words[0], "HSET");
+    ngx_str_set(&words[0], "HMGET");
     words[1].data = key;
     words[1].len = ngx_snprintf(key, sizeof(key), "%Vnodes", &conf->prefix)
                    - key;
     words[2] = conf->node;
-    words[3].data = time;
-    words[3].len = ngx_sprintf(time, "%uL",
-                               ngx_http_recovery_report_now(report))
-                   - time;
 
+    report->present = 1;
+    report->n += NGX_HTTP_RECOVERY_REPORT_PRESENT;
+
+    if (ngx_http_recovery_link_command(link, 3, words) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    report->before_unix_ms = report->present_unix_ms;
+    report->present_unix_ms = ngx_http_recovery_report_now(report);
     report->present_ms = ngx_current_msec;
-    report->n++;
+
+    ngx_str_set(&words[0], "HSET");
+    words[3].data = time;
+    words[3].len = ngx_sprintf(time, "%uL", report->present_unix_ms) - time;
 
     return ngx_http_recovery_link_command(link, 4, words);
 }
 
 
-/* From where the last one of its kind had to stop, once through them all. */
+static void
+ngx_http_recovery_report_twin(ngx_http_recovery_report_t *report,
+    ngx_http_recovery_link_t *link,
+    const ngx_http_recovery_resp_value_t *value)
+{
+    uint64_t   unix_ms;
+    rcv_str_t  word;
+
+    word.data = NULL;
+    word.len = 0;
+
+    if (value->type == NGX_HTTP_RECOVERY_RESP_ARRAY && value->len == 1) {
+        word.data = value->elements[0].data;
+        word.len = value->elements[0].len;
+    }
+
+    if (report->before_unix_ms == 0
+        || rcv_parse_integer(word, &unix_ms) != 0
+        || unix_ms == report->before_unix_ms
+        || rcv_since(report->present_unix_ms, unix_ms)
+           > NGX_HTTP_RECOVERY_REPORT_TWIN_MS)
+    {
+        report->twins = 0;
+        return;
+    }
+
+    if (++report->twins < NGX_HTTP_RECOVERY_REPORT_TWINS
+        || report->twins_said)
+    {
+        return;
+    }
+
+    report->twins_said = 1;
+
+    ngx_log_error(NGX_LOG_WARN, &link->log, 0,
+                  "recovery_redis: another nginx is node \"%V\", too, each "
+                  "needs a \"node=\" of its own",
+                  &link->redis->conf->node);
+}
+
+
+/*
+ * From where the last one of its kind had to stop, once through them all.
+ * Changes come first, but must leave some for those that just grow old.
+ */
 
 static ngx_int_t
 ngx_http_recovery_report_round(ngx_http_recovery_report_t *report,
-    ngx_http_recovery_link_t *link, ngx_pool_t *pool, ngx_uint_t urgent)
+    ngx_http_recovery_link_t *link, ngx_pool_t *pool, ngx_uint_t changes)
 {
-    ngx_uint_t  i, tried;
+    ngx_uint_t  i, tried, least_milli;
+
+    least_milli = 1000 * (changes ? NGX_HTTP_RECOVERY_REPORT_OTHERS + 1 : 1);
 
     for (tried = 0; tried < report->nbackends; tried++) {
-        i = report->next[urgent];
+        i = report->next[changes];
 
-        if (ngx_http_recovery_report_wanted(&report->entries[i], urgent)) {
+        if (ngx_http_recovery_report_wanted(&report->entries[i], changes)) {
 
-            if (report->tokens_milli < 1000) {
+            if (report->tokens_milli < least_milli) {
                 report->more = 1;
                 return NGX_OK;
             }
@@ -272,7 +343,7 @@ ngx_http_recovery_report_round(ngx_http_recovery_report_t *report,
             }
         }
 
-        report->next[urgent] = (i + 1) % report->nbackends;
+        report->next[changes] = (i + 1) % report->nbackends;
     }
 
     return NGX_OK;
@@ -281,21 +352,34 @@ ngx_http_recovery_report_round(ngx_http_recovery_report_t *report,
 
 static ngx_uint_t
 ngx_http_recovery_report_wanted(ngx_http_recovery_report_entry_t *entry,
-    ngx_uint_t urgent)
+    ngx_uint_t changes)
 {
     ngx_msec_t  age_ms;
 
-    age_ms = ngx_current_msec - entry->written_ms;
-
-    if (urgent) {
-        return entry->changed
-               || (entry->written
-                   && age_ms >= NGX_HTTP_RECOVERY_REPORT_OLD_MS);
+    if (changes) {
+        return entry->changed;
     }
+
+    age_ms = ngx_current_msec - entry->written_ms;
 
     return !entry->written
            || age_ms >= (entry->quiet ? NGX_HTTP_RECOVERY_REPORT_QUIET_MS
                                       : NGX_HTTP_RECOVERY_REPORT_BUSY_MS);
+}
+
+
+/* Not before it has its turn again, also where others change all the time. */
+
+static ngx_msec_t
+ngx_http_recovery_report_expires(ngx_http_recovery_report_t *report)
+{
+    ngx_msec_t  round_ms;
+
+    round_ms = report->nbackends * NGX_HTTP_RECOVERY_REPORT_MORE_MS
+               / NGX_HTTP_RECOVERY_REPORT_OTHERS;
+
+    return ngx_max(NGX_HTTP_RECOVERY_REPORT_EXPIRES_MS,
+                   round_ms + NGX_HTTP_RECOVERY_REPORT_SPARE_MS);
 }
 
 
@@ -333,9 +417,7 @@ ngx_http_recovery_report_one(ngx_http_recovery_report_t *report,
     ngx_str_set(&words[3], "PX");
     words[4].data = expires;
     words[4].len = ngx_sprintf(expires, "%ui",
-                               ngx_max(NGX_HTTP_RECOVERY_REPORT_EXPIRES_MS,
-                                       3 * report->nbackends * 1000
-                                       / NGX_HTTP_RECOVERY_REPORT_PER_S))
+                               ngx_http_recovery_report_expires(report))
                    - expires;
 
     rc = ngx_http_recovery_report_text(report, link->redis->main, i, pool,
@@ -403,7 +485,9 @@ ngx_http_recovery_report_reply(ngx_http_recovery_report_t *report,
     ngx_http_recovery_link_t *link,
     const ngx_http_recovery_resp_value_t *value)
 {
-    report->answered++;
+    ngx_uint_t  first;
+
+    first = (report->answered++ == 0);
 
     if (value->type == NGX_HTTP_RECOVERY_RESP_ERROR) {
         report->off = 1;
@@ -421,10 +505,14 @@ ngx_http_recovery_report_reply(ngx_http_recovery_report_t *report,
         return;
     }
 
+    if (first && report->present) {
+        ngx_http_recovery_report_twin(report, link, value);
+    }
+
     /* all of them, and more than that we are here */
 
     if (report->said && !report->off && report->answered == report->n
-        && report->n > 1)
+        && report->n > NGX_HTTP_RECOVERY_REPORT_PRESENT)
     {
         report->said = 0;
 

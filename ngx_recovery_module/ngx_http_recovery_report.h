@@ -8,9 +8,9 @@
  *
  * They go out with the questions of a batch (_source.h), or in one of their
  * own: at once what somebody waits for (an event, an epoch), each second what
- * is not quietly up, the rest every ten.  Few at a time: a bucket of tokens
- * bounds what a thousand backends may cost Redis, and nobody starves, since a
- * report that grows old is as urgent as a change.
+ * is not quietly up, the rest every ten.  A bucket of tokens bounds what a
+ * thousand backends may cost Redis.  Changes go first, and leave some for the
+ * others, so that nobody is forgotten.
  *
  * Whoever may not write may still read: a refusal is told of once, tried again
  * after a pause, and hurts nothing else.
@@ -26,6 +26,7 @@
 /* At most so many at once, and so many more a second: 64 in any second. */
 #define NGX_HTTP_RECOVERY_REPORT_BATCH     16
 #define NGX_HTTP_RECOVERY_REPORT_PER_S     48
+#define NGX_HTTP_RECOVERY_REPORT_OTHERS    4    /* of a batch: no changes */
 
 /* Bytes of the reports of one batch. */
 #define NGX_HTTP_RECOVERY_REPORT_BYTES     65536
@@ -52,7 +53,10 @@ typedef struct {
     uint64_t                          unix_ms;      /* Redis' clock; 0: not
                                                        known yet ... */
     ngx_msec_t                        heard_ms;     /* ... as it was here */
-    ngx_msec_t                        present_ms;   /* last told */
+    ngx_msec_t                        present_ms;   /* last told ... */
+    uint64_t                          present_unix_ms;  /* ... so */
+    uint64_t                          before_unix_ms;   /* ... and before */
+    ngx_uint_t                        twins;        /* others' in a row */
 
     ngx_uint_t                        tokens_milli;
     ngx_msec_t                        filled_ms;
@@ -60,9 +64,11 @@ typedef struct {
     ngx_uint_t                        n;            /* on their way */
     ngx_uint_t                        answered;
     ngx_msec_t                        refused_ms;
+    unsigned                          present:1;    /* ... with those */
     unsigned                          more:1;       /* than went out */
     unsigned                          off:1;        /* refused */
     unsigned                          said:1;
+    unsigned                          twins_said:1;
 } ngx_http_recovery_report_t;
 
 

@@ -17,7 +17,7 @@ use Test::More;
 use Test::Recovery;
 use Test::Recovery::Order;
 
-my $t = Test::Recovery->new()->plan(50);
+my $t = Test::Recovery->new()->plan(55);
 my $other = Test::Recovery->new();
 my $b = $t->backend(8081);
 
@@ -229,6 +229,17 @@ ok($t->wait_for(sub { nodes()->{a} > $then + 2000 }), 'a is heard');
 cmp_ok(nodes()->{b}, '<=', $then, 'b is not');
 $before = report('b', 'kv');
 ok(!$before || $before->{reported_ms} <= $then, 'nor of its backends');
+
+# two who go by the same name would be taken for one
+
+ok(!$t->grep_file('error.log', qr/another nginx/), 'nobody else is a');
+configure($other, 'a', 'poll=1s');
+$other->run();
+ok($t->wait_log(qr/\[warn\].*another nginx is node "a", too/), 'a twin: said');
+ok($other->wait_log(qr/\[warn\].*another nginx is node "a"/), '... by both');
+ok($other->stop(), 'a twin stops');
+is(scalar(() = $t->grep_file('error.log', qr/another nginx/)), 1,
+   'a twin: said once');
 
 # the connection is lost
 
