@@ -29,6 +29,13 @@
     (NGX_HTTP_RECOVERY_SOURCE_PREFIX_MAX + sizeof("node::")                   \
      + 2 * RCV_NAME_MAX)
 
+/* Of the largest report; most are a tenth of it. */
+#define NGX_HTTP_RECOVERY_REPORT_COMMAND_MAX                                  \
+    (NGX_HTTP_RECOVERY_OUT_BUFFER + NGX_HTTP_RECOVERY_REPORT_KEY + 128)
+
+_Static_assert(NGX_HTTP_RECOVERY_REPORT_BYTES
+               >= NGX_HTTP_RECOVERY_REPORT_COMMAND_MAX, "one always fits");
+
 
 static void ngx_http_recovery_report_anew(ngx_http_recovery_report_t *report);
 static void ngx_http_recovery_report_fill(ngx_http_recovery_report_t *report);
@@ -331,7 +338,10 @@ ngx_http_recovery_report_round(ngx_http_recovery_report_t *report,
 
         if (ngx_http_recovery_report_wanted(&report->entries[i], changes)) {
 
-            if (report->tokens_milli < least_milli) {
+            if (report->tokens_milli < least_milli
+                || (size_t) (link->out->end - link->out->last)
+                   < NGX_HTTP_RECOVERY_REPORT_COMMAND_MAX)
+            {
                 report->more = 1;
                 return NGX_OK;
             }

@@ -71,7 +71,7 @@ sub passed { $t->class_status('kv', 'low')->{passed} }
 sub low_passes {
     my $before = passed();
 
-    $t->load(rate => 40, uris => ['/critical', ('/low') x 3], for => 2)->wait();
+    $t->load(rate => 40, uris => ['/critical', ('/low') x 7], for => 2)->wait();
 
     return passed() - $before;
 }
