@@ -134,12 +134,17 @@ http {
 EOF2
 
 $ENV{USER} = 'jo';
+delete @ENV{qw(SUDO_USER LOGNAME)};
+$ENV{RECOVERY_REDIS} = $t->expand('redis://127.0.0.1:%%PORT_6379%%');
 
 my $c = Test::Recovery::Commands->new(
-    $t, 'redis-cli' => '-p %%PORT_6379%%',
-    curl => '--connect-to 127.0.0.1:80:127.0.0.1:%%PORT_8080%%',
+    $t, 'redis-cli' => '-p %%PORT_6379%%', recoveryctl => '',
+    curl => '',
     nginx => '-p %%TESTDIR%%/ -c %%TESTDIR%%/nginx.conf'
              . ' -e %%TESTDIR%%/error.log');
+
+$c->places('127.0.0.1:6379' => '127.0.0.1:%%PORT_6379%%',
+           'http://127.0.0.1/' => 'http://127.0.0.1:%%PORT_8080%%/');
 
 
 sub kv { return $t->backend_status('kv') }
@@ -171,39 +176,111 @@ sub passes { return $t->http_get('/')->{status} == 200 }
 
 
 # What each block has to bring about, by how it begins; in the order of the
-# text.  What it said is given.
+# text.  What it said is given.  "By hand" has to do what was done before it,
+# so that is undone first.
 
 my @old;
 
+
+sub confirmed { return $_[0] =~ /^1 of 1 nodes: /m }
+
+
+sub no_orders {
+    $t->redis(qw(HDEL recovery:kv force force_until by reason ceiling));
+    $t->redis(qw(PUBLISH recovery:changed kv));
+    force('none');
+}
+
+
+# a backend that is up for Redis, on its way there
+
+sub said_up {
+    no_orders();
+    $t->health('kv', 'up');
+    phase(qr/up|probing|ramping|verifying/);
+}
+
+
+sub shut { return force('closed', 'jo') && !passes() }
+sub halved { return phase(qr/degraded|probing|ramping/) && health_is(qr/degraded|0\.5\d*/) }
+
+
+sub health_is {
+    my ($health) = @_;
+    return $t->wait_for(sub { (kv()->{health} // 'none') =~ /\A$health\z/ },
+                        "health $health");
+}
+
+
+sub status_of {
+    my ($said, $phase) = @_;
+    return $said =~ /^kv +$phase\b/m && $said =~ /^why +\w/m
+           && $said =~ /^NODE .*\n\S+ +(?:now|\d)/m;
+}
+
+
 my @steps = (
     [qr/\Anginx -t\n/, sub { $_[0] =~ /test is successful/ }],
+    [qr/RECOVERY_REDIS.*\nrecoveryctl status/, sub {
+        $_[0] =~ /1 node heard/ && $_[0] =~ /^kv +up /m;
+    }],
+    [qr/\Arecoveryctl recover.*in service/, sub {
+        confirmed(@_) && kv()->{health_source} eq 'redis';
+    }],
     [qr/health up\n/, sub {
         $t->wait_for(sub { kv()->{health_source} eq 'redis' });
     }],
+    [qr/\Arecoveryctl status kv/, sub { status_of($_[0], 'up') }],
     [qr/\Acurl.*metrics/, sub {
         my ($said) = @_;
         my ($shown) = map { $_->{text} } blocks($file, $text, 'text');
 
         !grep { index($said, $_) < 0 } split /\n/, $shown;
     }],
-    [qr/force closed.*rehearsal/, sub {
-        force('closed', 'jo') && !passes() && sheds();
+    [qr/\Arecoveryctl force closed.*rehearsal/, sub {
+        confirmed(@_) && shut() && sheds();
     }],
+    [qr/\Arecoveryctl clear/, sub {
+        confirmed(@_) && force('none') && phase(qr/probing|ramping/);
+    }],
+    [qr/force closed.*rehearsal/, sub { shut() && sheds() }],
     [qr/HDEL.* force/, sub { force('none') && phase(qr/probing|ramping/) }],
+    [qr/\Arecoveryctl status kv/, sub {
+        status_of($_[0], qr/probing|ramping/);
+    }],
     [qr/\Acurl.*status/, sub {
         $_[0] =~ /"phase": ?"(?:probing|ramping)"/ && $_[0] =~ /"why": ?"\w/
         && $_[0] =~ /"state": ?"connected"/;
     }],
-    [qr/health down/, sub { phase('down') && !passes() }],
+    [qr/\Arecoveryctl down/, sub {
+        confirmed(@_) && kv()->{phase} eq 'down' && !passes();
+    }],
+    [qr/health down/, sub { phase('down') && !passes() },
+     before => \&said_up],
+    [qr/\Arecoveryctl degraded/, sub { confirmed(@_) && halved() }],
+    [qr/health 0\.5/, sub { halved() }, before => \&said_up],
     [qr/ceiling 100r\/s/, sub {
         $t->wait_for(sub { (kv()->{ceiling_per_s} // 0) == 100 });
     }],
-    [qr/health 0\.5/, sub { phase(qr/probing|ramping/) }],
-    [qr/force closed.*incident/, sub { force('closed', 'jo') && !passes() }],
-    [qr/force open/, sub { force('open', 'jo') && passes() }],
-    [qr/\Acurl.*control -H.*"closed"/s, sub {
-        force('closed', 'jo') && !passes() && sheds();
+    [qr/\Arecoveryctl force closed.*incident\n\z/, sub {
+        confirmed(@_) && shut();
     }],
+    [qr/force closed.*incident/, sub { shut() }, before => \&no_orders],
+    [qr/\Arecoveryctl force open/, sub {
+        confirmed(@_) && force('open', 'jo') && passes();
+    }],
+    [qr/force open/, sub { force('open', 'jo') && passes() },
+     before => \&no_orders],
+    [qr/\Arecoveryctl force closed.*--url/s, sub {
+        confirmed(@_) && shut() && sheds();
+    }],
+    [qr/\Arecoveryctl status.*--url/, sub {
+        status_of($_[0], qr/\w+/) && $_[0] =~ /closed/;
+    }],
+    [qr/\Arecoveryctl clear.*--url/, sub {
+        confirmed(@_) && force('open') && passes();
+    }],
+    [qr/\Acurl.*control -H.*"closed"/s, sub { shut() && sheds() }],
     [qr/\Acurl.*control\n\z/, sub {
         $_[0] =~ /"kv"/ && $_[0] =~ /"closed"/ && $_[0] =~ /"jo"/;
     }],
@@ -215,17 +292,41 @@ my @steps = (
             @now && !grep { $now{$_} } @old;
         }) && force('open');
     }, before => sub { @old = $t->workers() }],
-    [qr/HDEL.* ceiling\n.*health up/s, sub {
+    [qr/\Arecoveryctl audit/, sub {
+        $_[0] =~ /by jo: incident$/m && $_[0] =~ /by jo: gate is wrong$/m;
+    }],
+    [qr/XREVRANGE/, sub { $_[0] =~ /^disk full$/m }],
+    [qr/\Arecoveryctl clear.*\nrecoveryctl recover/, sub {
+        confirmed(@_) && force('none') && phase(qr/probing|ramping/)
+        && health_is('up');
+    }],
+    [qr/HDEL.* ceiling.*\n.*health up/s, sub {
         force('none') && phase(qr/probing|ramping/)
-        && !defined kv()->{force};
+        && !defined kv()->{force} && health_is('up');
+    }, before => sub {
+        $t->redis(qw(HSET recovery:kv ceiling 0% force closed force_until),
+                  time() + 600);
+        $t->redis(qw(PUBLISH recovery:changed kv));
+        force('closed');
+    }],
+    [qr/\Arecoveryctl status kv/, sub {
+        status_of($_[0], qr/probing|ramping/) && $_[0] =~ /^level .*%/m;
     }],
     [qr/\Acurl.*level_ratio/s, sub {
         $_[0] =~ /phase="(?:probing|ramping)"\} 1/
         && $_[0] =~ /level_ratio\{backend="kv"\} 0\.\d/;
     }],
-    [qr/force hold/, sub { phase('ramping'); force('hold', 'jo') }],
+    [qr/\Arecoveryctl hold/, sub { confirmed(@_) && force('hold', 'jo') },
+     before => sub { phase('ramping') }],
+    [qr/\Arecoveryctl resume/, sub { confirmed(@_) && force('none') }],
+    [qr/force hold/, sub { force('hold', 'jo') }],
     [qr/HDEL.* force/, sub { force('none') }],
-    [qr/HGETALL/, sub { $_[0] eq "health\nup\n" }],
+    [qr/\Arecoveryctl step-back/, sub { confirmed(@_) && force('level', 'jo') }],
+    [qr/\Arecoveryctl clear/, sub { confirmed(@_) && force('none') }],
+    [qr/HGETALL/, sub {
+        $_[0] =~ /^health\nup$/m
+        && $_[0] !~ /^(?:force|force_until|ceiling|promote)$/m;
+    }],
     [qr/\Acurl.*control\n\z/, sub {
         $_[0] =~ /"backends"/ && $_[0] !~ /"kv"/;
     }],
@@ -263,8 +364,11 @@ clean('metrics', no_metric($text, $metrics));
 caught('a metric', no_metric($text . ' nginx_recovery_magic ', $metrics));
 $c->follow('docs/operations.md', @steps);
 
-# what it said and did
+# what it said and did; with a shorter ramp, not to wait for this one
 
+$t->write_file('nginx.conf',
+               $t->read_file('nginx.conf') =~ s/over=20s/over=2s/r);
+$t->reload();
 ok(phase('up'), 'it comes back');
 
 my @jumps = jumps(kv());
