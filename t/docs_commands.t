@@ -80,13 +80,26 @@ $t->write_file_expand('nginx.conf', configuration());
 
 my $c = Test::Recovery::Commands->new(
     $t, 'redis-cli' => '-p %%PORT_6379%%', make => "-n -C $root",
+    recoveryctl => '',
     curl => '--connect-to 127.0.0.1:80:127.0.0.1:%%PORT_8080%%'
             . ' --connect-to 127.0.0.1:8080:127.0.0.1:%%PORT_8090%%');
+
+$ENV{RECOVERY_REDIS} = $t->expand('redis://127.0.0.1:%%PORT_6379%%');
 
 my ($shown) = map { $_->{text} }
               blocks('README.md', section($readme, 'Status'), 'text');
 
 my @readme = (
+    [qr/\Arecoveryctl down/, sub {
+        $_[0] =~ /^1 of 1 nodes: down/m
+        && $t->http_get('/kv/')->{status} == 503;
+    }],
+    [qr/\Arecoveryctl recover/, sub {
+        $_[0] =~ /^1 of 1 nodes: /m && phase(qr/probing|ramping/);
+    }],
+    [qr/\Arecoveryctl status/, sub {
+        $_[0] =~ /^kv +(?:probing|ramping)/m && $_[0] =~ /^why +\w/m;
+    }],
     [qr/health down/, sub {
         phase('down') && $t->http_get('/kv/')->{status} == 503;
     }],

@@ -178,7 +178,7 @@ my @steps = (
      before => \&up],
     [qr/\Acurl -sS --cacert/, sub { $_[0] =~ /400 No required SSL/ },
      fails => 1],
-    [qr/--cert .*jo/s, sub { $_[0] =~ /"backends": \{\s*\}/ }],
+    [qr/\Arecoveryctl status/, sub { $_[0] =~ /^kv +up/m }],
     [qr/\Arecoveryctl down/, sub {
         $t->wait_phase('kv', 'down') && kv()->{health_by} eq 'jo';
     }],
