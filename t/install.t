@@ -41,7 +41,8 @@ my %want = map { $_ => 1 }
     (map { "$presets/$_.conf" } qw(cold-cache fast gentle)),
     (map { "/usr/bin/$_" } grep { -x "$root/build/$_" }
                            qw(recovery-sim recoveryctl)),
-    (map { s{.*/}{/usr/share/man/man1/}r } glob "$root/tools/*/*.1");
+    (map { s{.*/}{/usr/share/man/man1/}r } glob "$root/tools/*/*.1"),
+    '/usr/share/bash-completion/completions/recoveryctl';
 
 is_deeply(\%there, \%want, 'these files, no more and no fewer');
 

@@ -240,7 +240,8 @@ check_tools() {
 
 check_scripts() {
     have shellcheck || return 0
-    shellcheck -x .ci/run util/*.sh demo/*.sh tools/*.sh tests/*.sh bench/*/*.sh
+    shellcheck -x .ci/run util/*.sh demo/*.sh tools/*.sh tools/*/*.bash \
+        tests/*.sh bench/*/*.sh
 }
 
 
