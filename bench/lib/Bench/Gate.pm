@@ -1,0 +1,144 @@
+package Bench::Gate;
+
+# What is compared: one gate each in front of the same location.  A gate says
+# which modules it needs, what it puts into http {} and into location {}, and
+# what a request is answered.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter 'import';
+use File::Basename qw(dirname);
+
+our @EXPORT_OK = qw(gate gate_names);
+
+# Quickly through "probing", at 10 % of a million a second, then an hour at
+# 50 %.  Of a hundred a second it is the floor, 10/s, that is let in.
+
+my $STEPS = 'ramp steps=50%:1h,100%; when down probe=10%;';
+my $RAMP = 'capacity 1000000r/s; initial probing;';
+my $SHED = 'capacity 100r/s; initial probing;';
+
+my $REQ = 'limit_req_zone $binary_remote_addr zone=req:1m rate=1000000r/s;';
+my $CONN = 'limit_conn_zone $binary_remote_addr zone=conn:1m;';
+
+my $BENCH = abs_path(dirname(__FILE__) . '/../..');
+
+my $LUA = <<"EOF2";
+lua_shared_dict gate 1m;
+    lua_package_path "$BENCH/?.lua;;";
+EOF2
+
+my %GATES = (
+    absent => { },
+
+    limit_req => {
+        http     => [$REQ],
+        location => 'limit_req zone=req burst=1000000 nodelay;',
+    },
+    limit_conn => {
+        http     => [$CONN],
+        location => 'limit_conn conn 1000;',
+    },
+    both => {
+        http     => [$REQ, $CONN],
+        location => 'limit_req zone=req burst=1000000 nodelay; '
+                    . 'limit_conn conn 1000;',
+    },
+
+    return_503 => { location => 'return 503;', status => 503 },
+    return_503_headers => {
+        location => 'add_header Retry-After 5 always; '
+                    . 'add_header Cache-Control no-store always; return 503;',
+        status   => 503,
+    },
+
+    lua => {
+        modules  => [qw(ndk_http_module ngx_http_lua_module)],
+        http     => [$LUA],
+        location => 'access_by_lua_block { require("gate").enter() } '
+                    . 'log_by_lua_block { require("gate").leave() }',
+    },
+
+    unused => { modules => ['recovery'] },
+
+    up      => recovery('up'),
+    ramping => recovery('ramping', ramp($RAMP)),
+    shed    => recovery('shed', ramp($SHED), status => 503, some => 1),
+    down    => recovery('down', lines => 'initial down;', phase => 'down',
+                        status => 503),
+);
+
+
+# A backend and a policy of its own.
+
+sub recovery {
+    my ($name, %o) = @_;
+
+    return {
+        modules  => ['recovery'],
+        http     => [@{$o{http} // []},
+                     "recovery_policy $name { @{[$o{policy} // '']} }",
+                     "recovery_backend $name { policy $name; "
+                     . ($o{lines} // '') . ' }'],
+        location => "recovery $name;",
+        backend  => $name,
+        phase    => $o{phase} // 'up',
+        status   => $o{status} // 200,
+        map { $_ => $o{$_} } grep { exists $o{$_} } qw(some workers held),
+    };
+}
+
+sub ramp { return (lines => $_[0], policy => $STEPS, phase => 'ramping') }
+
+
+# "up" and "ramping" where something is large.
+
+sub rules {
+    my ($n, $op, $pattern) = @_;
+
+    return join ' ', map { sprintf "match low \$uri $op $pattern;", $_ }
+                     1 .. $n;
+}
+
+my @CLASSES = map { "class c$_;" } 1 .. 15;
+
+my %LARGE = (
+    rules_1       => { policy => rules(1, '~', '^/never%d/') },
+    rules_10      => { policy => rules(10, '~', '^/never%d/') },
+    rules_100     => { policy => rules(100, '~', '^/never%d/') },
+    equal_100     => { policy => rules(100, '=', '/never%d') },
+    classes_16    => { policy => "@CLASSES class normal default;" },
+    backends_1000 => {
+        http => [map { "recovery_backend other-$_ { }" } 1 .. 999],
+    },
+    slots_64      => { workers => 16 },
+    in_flight_500 => { held => 500 },
+);
+
+for my $what (keys %LARGE) {
+    my %o = %{$LARGE{$what}};
+    my %ramp = ramp($RAMP);
+
+    $GATES{"up_$what"} = recovery("up_$what", %o);
+
+    $ramp{policy} .= ' ' . ($o{policy} // '');
+    $GATES{"ramping_$what"} = recovery("ramping_$what", %o, %ramp);
+}
+
+
+sub gate {
+    my ($name) = @_;
+
+    my $gate = $GATES{$name} or die "no gate \"$name\"\n";
+
+    return { status => 200, modules => [], http => [], location => '',
+             %$gate, name => $name };
+}
+
+
+sub gate_names { return sort keys %GATES }
+
+
+1;
