@@ -11,7 +11,8 @@
  * closed   as in "down"
  *
  * Nothing else is done between two decisions, which no server does: for who
- * shares a gate it is the worst case there is.
+ * shares a gate it is the worst case there is.  MODE-paced does other things
+ * in between, as much as a server at least does.
  */
 
 #include <stdio.h>
@@ -39,6 +40,7 @@ typedef struct {
 
 static rcv_policy_t    policy;
 static rcv_admit_at_t  at;
+static int             paced;
 
 
 static rcv_allowance_t
@@ -111,6 +113,10 @@ pass_round(void *data, unsigned number, unsigned long loops)
         now_ns += 1100;
         (void) rcv_admit(&at, CLASS, RCV_MILLI, now_ns, &ticket);
         rcv_admit_release(&at, &ticket);
+
+        if (paced) {
+            race_pause();
+        }
     }
 }
 
@@ -129,6 +135,10 @@ still_round(void *data, unsigned number, unsigned long loops)
     for (i = 0; i < loops; i++) {
         (void) rcv_admit(&at, CLASS, RCV_MILLI, NOW, &ticket);
         rcv_admit_release(&at, &ticket);
+
+        if (paced) {
+            race_pause();
+        }
     }
 }
 
@@ -136,16 +146,20 @@ still_round(void *data, unsigned number, unsigned long loops)
 int
 main(int argc, char **argv)
 {
+    char              name[32];
     race_t            it;
     unsigned          i;
     shared_t         *shared;
     rcv_allowance_t   a;
 
     if (argc < 3) {
-        fprintf(stderr, "usage: decision open|pass|shed|closed PROCESSES"
-                        " [LOOPS]\n");
+        fprintf(stderr, "usage: decision open|pass|shed|closed[-paced]"
+                        " PROCESSES [LOOPS]\n");
         return 2;
     }
+
+    snprintf(name, sizeof(name), "%s", argv[1]);
+    paced = race_paced(argv[1]);
 
     shared = race_shared(sizeof(shared_t));
 
@@ -163,7 +177,7 @@ main(int argc, char **argv)
         rcv_store(&shared->gate.tat_ns, NOW + shared->gate.burst_ns);
     }
 
-    it.name = argv[1];
+    it.name = name;
     it.enter = enter;
     it.round = strcmp(argv[1], "pass") == 0 ? pass_round : still_round;
 

@@ -5,7 +5,7 @@
  * its source is included, since what is called is static, and the rest is
  * linked from the objects of a built nginx.
  *
- *   limit_req pass|shed PROCESSES [LOOPS]
+ *   limit_req pass|shed[-paced] PROCESSES [LOOPS]
  *
  * The zone has a thousand keys; all ask for the same one, which is what the
  * bucket of a backend is.
@@ -27,6 +27,7 @@ static ngx_shm_zone_t               zone;
 static ngx_http_limit_req_ctx_t     ctx;
 static ngx_http_limit_req_limit_t   limit;
 static ngx_str_t                    key = ngx_string("key500");
+static int                          paced;
 
 
 /* What the handler does with the value of the key. */
@@ -114,6 +115,10 @@ asks(void *shared, unsigned number, unsigned long loops)
 
     for (i = 0; i < loops; i++) {
         ask(&key);
+
+        if (paced) {
+            race_pause();
+        }
     }
 }
 
@@ -121,15 +126,20 @@ asks(void *shared, unsigned number, unsigned long loops)
 int
 main(int argc, char **argv)
 {
+    char        title[32];
     race_t      it;
     u_char      name[16];
     ngx_str_t   each;
     ngx_uint_t  i;
 
     if (argc < 3) {
-        fprintf(stderr, "usage: limit_req pass|shed PROCESSES [LOOPS]\n");
+        fprintf(stderr, "usage: limit_req pass|shed[-paced] PROCESSES"
+                        " [LOOPS]\n");
         return 2;
     }
+
+    snprintf(title, sizeof(title), "%s", argv[1]);
+    paced = race_paced(argv[1]);
 
     cycle.log = &log_none;
     ngx_cycle = &cycle;
@@ -152,7 +162,7 @@ main(int argc, char **argv)
         limit.burst = 0;
     }
 
-    it.name = argv[1];
+    it.name = title;
     it.enter = enter;
     it.round = asks;
 

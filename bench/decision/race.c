@@ -21,6 +21,7 @@
 #define ROUNDS       600                /* tried */
 #define ROUNDS_MIN   20                 /* must be left */
 #define LOOPS_FIRST  200
+#define PAUSE        8000
 
 
 typedef struct {
@@ -47,6 +48,33 @@ race_shared(size_t size)
     }
 
     return p;
+}
+
+
+void
+race_pause(void)
+{
+    volatile unsigned  i;
+
+    for (i = 0; i < PAUSE; i++) {
+    }
+}
+
+
+int
+race_paced(char *mode)
+{
+    char  *suffix;
+
+    suffix = strstr(mode, "-paced");
+
+    if (suffix == NULL) {
+        return 0;
+    }
+
+    *suffix = '\0';
+
+    return 1;
 }
 
 

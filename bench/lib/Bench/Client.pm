@@ -25,13 +25,20 @@ sub new {
 }
 
 
+sub send {
+    my ($self, $uri) = @_;
+
+    my $text = "GET $uri HTTP/1.1\r\nHost: bench\r\n\r\n";
+    syswrite($self->{s}, $text) == length $text or die "write: $!\n";
+}
+
+
 # (status, body)
 
 sub get {
     my ($self, $uri) = @_;
 
-    my $text = "GET $uri HTTP/1.1\r\nHost: bench\r\n\r\n";
-    syswrite($self->{s}, $text) == length $text or die "write: $!\n";
+    $self->send($uri);
 
     my $buf = '';
     local $SIG{ALRM} = sub { die "no answer from nginx\n" };

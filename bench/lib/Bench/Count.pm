@@ -8,18 +8,31 @@ use strict;
 use warnings;
 
 use Exporter 'import';
-use Time::HiRes qw(sleep);
 
 use Bench::Callgrind;
 use Bench::Gate qw(gate);
+use Bench::Jobs qw(side_by_side);
 use Bench::Nginx;
+use Bench::Phase qw(check_phase into_phase);
 
-our @EXPORT_OK = qw(count);
+our @EXPORT_OK = qw(count count_all);
 
 my $WARM = 300;
 my $FEW = 500;
 my $MANY = 2500;
-my $PHASE_S = 60;
+my $HELD = 4;                  # warming up for each request that is held
+
+
+# Runs side by side, as many as there are processors; one hash of all.
+
+sub count_all {
+    my (@runs) = @_;
+
+    return merge(side_by_side(map { my $run = $_; sub { count(%$run) } }
+                              @runs));
+}
+
+sub merge { return { map { %$_ } @_ } }
 
 
 # count(name => .., gates => [NAMES], handler => .., upstream => ..): a hash
@@ -59,7 +72,8 @@ sub count_gate {
     my %parts;
 
     into_phase($nginx, $client, $gate);
-    $client->many($WARM);
+    $nginx->hold($gate);
+    $client->many($WARM + $HELD * ($gate->{held} // 0));
     $callgrind->part();
 
     for my $n ($FEW, $MANY) {
@@ -75,47 +89,6 @@ sub count_gate {
     check_phase($nginx, $gate);
 
     return ($parts{$MANY} - $parts{$FEW}) / ($MANY - $FEW);
-}
-
-
-# What is to be counted is the phase that the gate is about.
-
-sub phase {
-    my ($nginx, $gate) = @_;
-
-    my (undef, $body) = $nginx->client('status')->get('/metrics');
-    my ($phase) = $body =~ /^nginx_recovery_phase
-                            \{[^}]*backend="\Q$gate->{backend}\E"[^}]*
-                            phase="(\w+)"[^}]*\}\ 1$/mx;
-
-    return $phase // 'none';
-}
-
-
-sub into_phase {
-    my ($nginx, $client, $gate) = @_;
-
-    return unless $gate->{backend};
-
-    for (1 .. $PHASE_S * 10) {
-        return if phase($nginx, $gate) eq $gate->{phase};
-        $client->many(3);
-        sleep(0.1);
-    }
-
-    die "$gate->{name} does not get to $gate->{phase}\n";
-}
-
-
-sub check_phase {
-    my ($nginx, $gate) = @_;
-
-    return unless $gate->{backend};
-
-    my $phase = phase($nginx, $gate);
-
-    die "$gate->{name} was $phase and not $gate->{phase}\n"
-        if $phase ne $gate->{phase};
 }
 
 

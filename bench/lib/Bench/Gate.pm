@@ -14,9 +14,10 @@ use File::Basename qw(dirname);
 our @EXPORT_OK = qw(gate gate_names);
 
 # Quickly through "probing", at 10 % of a million a second, then an hour at
-# 50 %.  Of a hundred a second it is the floor, 10/s, that is let in.
+# 50 %.  Of a hundred a second it is the floor, 10/s, that is let in.  Without
+# feedback: how many are let in must not go by how busy the machine is.
 
-my $STEPS = 'ramp steps=50%:1h,100%; when down probe=10%;';
+my $STEPS = 'ramp steps=50%:1h,100%; feedback off; when down probe=10%;';
 my $RAMP = 'capacity 1000000r/s; initial probing;';
 my $SHED = 'capacity 100r/s; initial probing;';
 
@@ -114,7 +115,6 @@ my %LARGE = (
         http => [map { "recovery_backend other-$_ { }" } 1 .. 999],
     },
     slots_64      => { workers => 16 },
-    in_flight_500 => { held => 500 },
 );
 
 for my $what (keys %LARGE) {
@@ -126,6 +126,11 @@ for my $what (keys %LARGE) {
     $ramp{policy} .= ' ' . ($o{policy} // '');
     $GATES{"ramping_$what"} = recovery("ramping_$what", %o, %ramp);
 }
+
+# requests that are under way meanwhile; each has a timer, also without us
+
+$GATES{absent_in_flight_500} = { held => 500 };
+$GATES{up_in_flight_500} = recovery('up_in_flight_500', held => 500);
 
 
 sub gate {

@@ -9,7 +9,7 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(make_path remove_tree);
-use Time::HiRes qw(sleep time);
+use IO::Socket::INET;
 
 use Bench::Client;
 use Test::Recovery::Port qw(port_reserve);
@@ -25,7 +25,8 @@ my $NGINX = $ENV{RCV_NGINX} || '/usr/sbin/nginx';
 my $MODULES = '/usr/lib/nginx/modules';
 my $READY_S = 60;
 
-# an interrupted run still ends what it has started
+# an interrupted run still ends what it has started; by whom, since a child
+# of ours knows of it too
 
 my %running;
 
@@ -101,8 +102,37 @@ sub _server {
     server {
         listen  127.0.0.1:$port;
         location / { $gate->{location} $self->{handler} }
+        location = /held { $gate->{location} @{[$self->_held()]} }
     }
 EOF2
+}
+
+
+# where nobody ever answers: the kernel alone takes the connections
+
+sub _held {
+    my ($self) = @_;
+
+    return 'empty_gif;' unless grep { $_->{held} } @{$self->{gates}};
+
+    $self->{deaf} = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+                                          Listen => 4096)
+        or die "no socket to listen on: $!\n";
+
+    return 'proxy_read_timeout 600s; proxy_pass http://127.0.0.1:'
+           . $self->{deaf}->sockport() . ';';
+}
+
+
+sub hold {
+    my ($self, $gate) = @_;
+
+    for (1 .. $gate->{held} // 0) {
+        my $client = $self->client($gate->{name});
+
+        $client->send('/held');
+        push @{$self->{held}}, $client;
+    }
 }
 
 
@@ -118,6 +148,7 @@ sub _write {
     my $temp = join "\n    ", map { "${_}_temp_path $dir/$_;" }
                               qw(client_body proxy fastcgi uwsgi scgi);
     my $status = $modules =~ /recovery/ ? $self->_status() : '';
+    my $pid = $self->{pid_port} ? $self->_pid() : '';
 
     open my $fh, '>', "$dir/nginx.conf" or die "$dir: $!\n";
     print $fh <<"EOF2";
@@ -126,6 +157,7 @@ $user
 daemon off;
 master_process $processes;
 worker_processes $self->{workers};
+@{[$self->{single} ? '' : 'worker_cpu_affinity auto;']}
 pid $dir/pid;
 error_log $dir/error.log;
 
@@ -142,7 +174,7 @@ http {
 
 $servers
 $status
-    @{[$self->{servers} // '']}
+$pid
 }
 EOF2
     close $fh or die "$dir: $!\n";
@@ -167,6 +199,32 @@ EOF2
 }
 
 
+# which worker answers
+
+sub _pid {
+    my ($self) = @_;
+
+    my $port = $self->port('pid');
+
+    return <<"EOF2";
+    server {
+        listen  127.0.0.1:$port;
+        return  200 \$pid;
+    }
+EOF2
+}
+
+
+# nginx -t, and what it says
+
+sub test {
+    my ($self) = @_;
+
+    my $dir = $self->{dir};
+    return scalar `$NGINX -t -p $dir/ -e stderr -c $dir/nginx.conf 2>&1`;
+}
+
+
 # start(under => [WORDS..]): the words go in front of the command
 
 sub start {
@@ -179,7 +237,7 @@ sub start {
                 "$dir/error.log", '-c', "$dir/nginx.conf"],
         stdout => "$dir/out.log", stderr => "$dir/out.log");
 
-    $running{$self->{pid}} = 1;
+    $running{$self->{pid}} = $$;
 
     my $gone = 0;
     my $up = poll_until(sub {
@@ -233,7 +291,7 @@ sub stop {
 END {
     my $status = $?;
 
-    for my $pid (keys %running) {
+    for my $pid (grep { $running{$_} == $$ } keys %running) {
         group_kill('KILL', $pid);
         reap($pid, 5);
     }
