@@ -41,6 +41,7 @@ CONF_H   := $(sort $(wildcard tools/conf/*.h))
 MODULE := build/ngx_http_recovery_module.so
 DEMO   := $(DEMO_C:demo/%.c=build/demo-%)
 TOOLS  := $(if $(CTL_C),build/recoveryctl) $(if $(SIM_C),build/recovery-sim)
+BENCH  := $(addprefix build/bench/,load decision limit_req)
 UNITS  := $(UNIT_C:tests/%.c=build/unit/%)
 UNITS_ASAN := $(UNIT_C:tests/%.c=build/unit-asan/%)
 
@@ -68,7 +69,7 @@ SMOKE := $(addprefix t/,accounting.t accounting_shed.t observe.t shed.t \
 
 .PHONY: all run demo bench-recovery deps unit unit-asan stress fuzz t test \
         test-full static asan asan-test lint lint-selftest check-exports sim \
-        docs-tables install clean distclean help FORCE
+        bench-check docs-tables install clean distclean help FORCE
 
 all: $(MODULE) $(DEMO) $(TOOLS) ## Build everything into build/ (the default)
 
@@ -86,6 +87,9 @@ bench-recovery: ## The demo's outage through four gates, as a table (9 min)
 	@util/install-deps.sh build run
 	@$(MAKE) all
 	@bench/recovery/run.sh
+
+bench-check: $(MODULE) ## Instructions of a request against bench/budgets.txt
+	@bench/check.pl
 
 deps: ## Install the Debian packages that are missing, also for the tests
 	@util/install-deps.sh
@@ -115,13 +119,14 @@ test: deps ## Everything: units, lint, exports, then real nginx and Redis
 	@$(MAKE) lint-selftest
 	@$(MAKE) check-exports
 	@$(MAKE) sim
+	@$(MAKE) bench-check
 	@$(MAKE) t JOBS=$(TEST_JOBS)
 	@$(MAKE) asan-test TESTS="$(SMOKE)" JOBS=$(TEST_JOBS)
 	@echo "make test: units, stress, fuzz, lint, exports, simulator," \
-	      "nginx tests, and some of them static under ASan passed"
+	      "budgets, nginx tests, and some of them static under ASan passed"
 
 test-full: ## The same, with Chromium installed and no test of the page skipped
-	@util/install-deps.sh build run test page
+	@util/install-deps.sh build run test bench page
 	@RCV_PAGE_REQUIRED=1 $(MAKE) test
 
 static: build/static/nginx ## nginx with the module inside, from its source
@@ -261,5 +266,22 @@ WRAPPED := brake control_start control_tick phase_next round_add trip vegas \
 build/recovery-sim: $(SIM_C) $(wildcard tools/recovery-sim/*.h) $(CONF_C) \
                     $(CONF_H) build/core.a build/flags
 	$(PROGRAM) $(WRAPPED:%=-Wl,--wrap=rcv_%) -ffp-contract=off -lpcre2-8 -lm
+
+# What is timed; limit_req is nginx's own, out of the objects of a built nginx.
+
+RACE := bench/decision/race.c bench/decision/race.h
+
+build/bench/load: bench/load/load.c bench/load/histogram.h build/flags
+	@mkdir -p $(@D)
+	$(PROGRAM) -lm
+
+build/bench/decision: bench/decision/decision.c $(RACE) build/core.a build/flags
+	@mkdir -p $(@D)
+	$(PROGRAM) -lpcre2-8 -lm
+
+build/bench/limit_req: bench/decision/limit_req.c $(RACE) build/static/nginx \
+                       bench/decision/link.sh
+	@mkdir -p $(@D)
+	@bench/decision/link.sh $@
 
 -include $(wildcard build/*/*.d)

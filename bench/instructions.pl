@@ -14,38 +14,27 @@ use JSON::PP;
 use Bench::Behind;
 use Bench::Count qw(count_all);
 
-my @STATIC = (
-    { name => 'plain', gates => [qw(absent limit_req limit_conn both
-                                    return_503 return_503_headers)] },
-    { name => 'ours', gates => [qw(up ramping shed down)] },
-    { name => 'unused', gates => ['unused'] },
-    { name => 'lua', gates => ['lua'] },
+my @STATIC = qw(absent limit_req limit_conn both lua return_503
+                return_503_headers unused up ramping shed down);
+
+my @PROXIED = qw(absent limit_req limit_conn both lua unused up ramping);
+
+my @LARGE = (
+    map({ ("up_$_", "ramping_$_") } qw(backends_1000 slots_64 classes_16
+                                       rules_1 rules_10 rules_100
+                                       equal_100)),
+    qw(absent_in_flight_500 up_in_flight_500),
 );
-
-my @PROXIED = (
-    { name => 'plain', gates => [qw(absent limit_req limit_conn both)] },
-    { name => 'ours', gates => [qw(up ramping)] },
-    { name => 'unused', gates => ['unused'] },
-    { name => 'lua', gates => ['lua'] },
-);
-
-my @LARGE = map { { name => $_, gates => ["up_$_", "ramping_$_"] } }
-                qw(backends_1000 slots_64 classes_16 rules_1 rules_10
-                   rules_100 equal_100);
-
-push @LARGE, { name => 'held', gates => ['absent_in_flight_500'] },
-             { name => 'held_up', gates => ['up_in_flight_500'] };
-
 
 my $behind = Bench::Behind->new();
 
+
 sub all {
     return {
-        static  => count_all(@STATIC),
-        proxied => count_all(map { { %$_, $behind->proxied(),
-                                     name => "proxied-$_->{name}" } }
+        static  => count_all({ name => 'static' }, @STATIC),
+        proxied => count_all({ name => 'proxied', $behind->proxied() },
                              @PROXIED),
-        large   => count_all(@LARGE),
+        large   => count_all({ name => 'large' }, @LARGE),
     };
 }
 

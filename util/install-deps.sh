@@ -1,6 +1,6 @@
 #!/bin/bash
 #
-# install-deps.sh [build | run | test | page]...
+# install-deps.sh [build | run | test | bench | page]...
 #
 # Installs the Debian packages that are missing, of the sets that are named or
 # of all but `page`, which is a browser and some hundred packages.  Services are not started: a machine that only wanted to
@@ -15,6 +15,7 @@ run=(redis-server redis-tools curl perl)
 test=(libcmocka-dev clang libclang-rt-dev cppcheck shellcheck libnginx-mod-nchan
       nghttp2-client openssl prometheus iproute2 faketime mandoc
       libio-pty-perl)
+bench=(valgrind libnginx-mod-http-lua)
 page=(chromium nodejs npm)
 
 policy=/usr/sbin/policy-rc.d
@@ -98,7 +99,7 @@ install_missing() {
 }
 
 
-[ $# -gt 0 ] || set -- build run test
+[ $# -gt 0 ] || set -- build run test bench
 
 all=()
 for set in "$@"; do
@@ -106,8 +107,9 @@ for set in "$@"; do
         build) all+=("${build[@]}") ;;
         run) all+=("${run[@]}") ;;
         test) all+=("${test[@]}") ;;
+        bench) all+=("${bench[@]}") ;;
         page) all+=("${page[@]}") ;;
-        *) die "no set \"$set\"; there are build, run, test and page" ;;
+        *) die "no set \"$set\"; there are build, run, test, bench, page" ;;
     esac
 done
 

@@ -35,7 +35,8 @@ fresh_copy() {
     done
 
     mkdir -p "$copy/tree/demo" "$copy/tree/t/browser" \
-             "$copy/tree/tools/recoveryctl"
+             "$copy/tree/tools/recoveryctl" "$copy/tree/bench/load" \
+             "$copy/tree/bench/lib/Bench"
 }
 
 
@@ -131,6 +132,22 @@ plant tools 'recoveryctl: global name without ctl_: planted' $tool \
 plant tools 'Werror=missing-prototypes' $tool \
     <<< $'int\nctl_planted(void)\n{\n    return 1;\n}'
 
+plant bench 'Werror=shadow' bench/load/planted.c << 'END'
+int planted(int value);
+
+int
+planted(int value)
+{
+    if (value) {
+        int  value = 1;
+
+        return value;
+    }
+
+    return 0;
+}
+END
+
 plant tools 'Wself-assign' $tool << 'END'
 int ctl_planted(int value);
 
@@ -214,6 +231,7 @@ done
 plant scripts 'SC2086' util/planted.sh <<< $'#!/bin/sh\nrm $1'
 
 plant perl 'syntax error' t/planted.t <<< 'my = 1;'
+plant perl 'syntax error' bench/lib/Bench/Planted.pm <<< 'my = 1;'
 
 plant cppcheck 'arrayIndexOutOfBounds' $core << 'END'
 int rcv_planted(void);

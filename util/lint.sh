@@ -9,6 +9,7 @@
 #   core     strict warnings with gcc and clang; what the core calls
 #   shell    nginx's warnings and -Wshadow with gcc and clang; its names
 #   tools    strict warnings with gcc and clang; names of recoveryctl
+#   bench    strict warnings with gcc and clang
 #   scripts  shellcheck
 #   page     vendored files as they came, layout and syntax of our own, and
 #            nothing in them that makes markup of a text
@@ -27,9 +28,9 @@ core_c=(lua-free-policies/*.c)
 core_h=(lua-free-policies/*.h)
 shell_c=(ngx_recovery_module/*.c)
 shell_h=(ngx_recovery_module/*.h)
-other_c=(tests/*.c tests/*/*.c demo/*.c tools/*/*.c bench/*.c)
+other_c=(tests/*.c tests/*/*.c demo/*.c tools/*/*.c bench/*/*.c)
 page=(dashboard/page/*.js dashboard/page/*.css t/browser/*.mjs)
-other_h=(tests/*.h tests/*/*.h demo/*.h tools/*/*.h bench/*.h)
+other_h=(tests/*.h tests/*/*.h demo/*.h tools/*/*.h bench/*/*.h)
 
 nginx_warnings=(-W -Wall -Wpointer-arith -Wno-unused-parameter -Wshadow
                 -Werror)
@@ -238,6 +239,20 @@ check_tools() {
 }
 
 
+# limit_req.c takes in a source of nginx, which is not always there.
+
+check_bench() {
+    local file
+    local -a files=()
+
+    for file in bench/*/*.c; do
+        [ "$file" = bench/decision/limit_req.c ] || files+=("$file")
+    done
+
+    compile -std=gnu11 "${tool_warnings[@]}" -I lua-free-policies
+}
+
+
 check_scripts() {
     have shellcheck || return 0
     shellcheck -x .ci/run util/*.sh demo/*.sh tools/*.sh tools/*/*.bash \
@@ -290,15 +305,18 @@ check_cppcheck() {
         --enable=warning,portability,performance -j "$(nproc)" \
         --suppressions-list=util/cppcheck.suppress \
         -I lua-free-policies -I ngx_recovery_module \
-        "${core_c[@]}" "${shell_c[@]}" demo/*.c tools/*/*.c
+        "${core_c[@]}" "${shell_c[@]}" demo/*.c tools/*/*.c bench/load/*.c \
+        bench/decision/{decision,race}.c
 }
 
 
 check_perl() {
     local file log bad=0
 
-    for file in t/*.t t/lib/*/*.pm t/lib/*/*/*.pm; do
-        log=$(perl -c -I t/lib "$file" 2>&1) || {
+    for file in t/*.t t/lib/*/*.pm t/lib/*/*/*.pm bench/*.pl \
+                bench/lib/*/*.pm
+    do
+        log=$(perl -c -I t/lib -I bench/lib "$file" 2>&1) || {
             echo "$log"
             bad=1
         }
@@ -310,7 +328,7 @@ check_perl() {
 
 checks=("$@")
 if [ ${#checks[@]} -eq 0 ]; then
-    checks=(text lists core shell tools scripts page cppcheck perl)
+    checks=(text lists core shell tools bench scripts page cppcheck perl)
 fi
 
 failed=()

@@ -288,7 +288,7 @@ race(const race_t *it, void *shared, const char *processes, const char *loops)
     n = (unsigned) strtoul(processes, NULL, 10);
 
     if (n < 1 || n > RACE_PROCESSES_MAX) {
-        fprintf(stderr, "processes: 1 to %u\n", RACE_PROCESSES_MAX);
+        fprintf(stderr, "processes: 1 to %d\n", RACE_PROCESSES_MAX);
         return 1;
     }
 

@@ -328,7 +328,7 @@ main(int argc, char **argv)
     spin = strcmp(argv[5], "spin") == 0;
 
     if (n == 0 || n > CONNECTIONS_MAX || !(rate > 0)) {
-        fprintf(stderr, "load: 1 to %u connections, a rate above 0\n",
+        fprintf(stderr, "load: 1 to %d connections, a rate above 0\n",
                 CONNECTIONS_MAX);
         return 2;
     }

@@ -23,16 +23,28 @@ my $MANY = 2500;
 my $HELD = 4;                  # warming up for each request that is held
 
 
-# Runs side by side, as many as there are processors; one hash of all.
+# count_all({ .. }, NAMES): the gates, in as few servers as can be: one for
+# each set of modules, and one for each gate that must be alone.
 
 sub count_all {
-    my (@runs) = @_;
+    my ($o, @names) = @_;
 
-    return merge(side_by_side(map { my $run = $_; sub { count(%$run) } }
-                              @runs));
+    my %runs;
+
+    for my $gate (map { gate($_) } @names) {
+        my $of = $gate->{alone} ? $gate->{name}
+                                : join '-', 'with', @{$gate->{modules}};
+
+        push @{$runs{$of}}, $gate->{name};
+    }
+
+    my @jobs = map {
+        my $of = $_;
+        sub { count(%$o, name => "$o->{name}-$of", gates => $runs{$of}) };
+    } sort keys %runs;
+
+    return { map { %$_ } side_by_side(@jobs) };
 }
-
-sub merge { return { map { %$_ } @_ } }
 
 
 # count(name => .., gates => [NAMES], handler => .., upstream => ..): a hash

@@ -87,7 +87,7 @@ sub recovery {
         backend  => $name,
         phase    => $o{phase} // 'up',
         status   => $o{status} // 200,
-        map { $_ => $o{$_} } grep { exists $o{$_} } qw(some workers held),
+        map { $_ => $o{$_} } grep { exists $o{$_} } qw(some workers held alone),
     };
 }
 
@@ -118,7 +118,7 @@ my %LARGE = (
 );
 
 for my $what (keys %LARGE) {
-    my %o = %{$LARGE{$what}};
+    my %o = (%{$LARGE{$what}}, alone => 1);
     my %ramp = ramp($RAMP);
 
     $GATES{"up_$what"} = recovery("up_$what", %o);
@@ -129,8 +129,9 @@ for my $what (keys %LARGE) {
 
 # requests that are under way meanwhile; each has a timer, also without us
 
-$GATES{absent_in_flight_500} = { held => 500 };
-$GATES{up_in_flight_500} = recovery('up_in_flight_500', held => 500);
+$GATES{absent_in_flight_500} = { held => 500, alone => 1 };
+$GATES{up_in_flight_500} = recovery('up_in_flight_500', held => 500,
+                                    alone => 1);
 
 
 sub gate {

@@ -23,6 +23,7 @@ my $MODULE = $ENV{TEST_NGINX_MODULE}
              || "$ROOT/build/ngx_http_recovery_module.so";
 my $NGINX = $ENV{RCV_NGINX} || '/usr/sbin/nginx';
 my $MODULES = '/usr/lib/nginx/modules';
+my $RUN = $ENV{BENCH_RUN} // "$ROOT/build/bench/run";
 my $READY_S = 60;
 
 # an interrupted run still ends what it has started; by whom, since a child
@@ -39,7 +40,7 @@ $SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
 sub new {
     my ($class, %o) = @_;
 
-    my $dir = "$ROOT/build/bench/run/$o{name}";
+    my $dir = "$RUN/$o{name}";
     remove_tree($dir);
     make_path($dir);
     chmod 0755, $dir;
