@@ -223,7 +223,7 @@ ok($page->wait("document.querySelector('#name .who').textContent === 'kv'"),
 
 $tree = $page->call('tree');
 like($tree, qr/banner:.*navigation "Backends":.*main:/s, 'landmarks');
-like($tree, qr/img "Demand, allowed, delivered, the last .*: demand \d/,
+like($tree, qr/img "Demand, allowed, delivered, per second, the last .*: demand \d/,
      'a chart in words');
 like($tree, qr/table "Requests per second by class/, 'a table with a name');
 is($page->eval("document.querySelectorAll('[role=status]').length"), 1,

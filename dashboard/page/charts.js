@@ -12,7 +12,7 @@ const CLASS_COLOURS = 8;
 
 const CHARTS = [
     {
-        title: 'Demand, allowed, delivered',
+        title: 'Demand, allowed, delivered, per second',
         text: rateText,
         lines: () => [
             { label: 'demand', colour: 'demand',
@@ -26,7 +26,7 @@ const CHARTS = [
         ],
     },
     {
-        title: 'Let in, by class',
+        title: 'Let in, by class, per second',
         text: rateText,
         stacked: (record) => record.backend.classes.map((one, i) => ({
             label: one.name, colour: `c${i % CLASS_COLOURS}`,
@@ -39,7 +39,7 @@ const CHARTS = [
         ],
     },
     {
-        title: 'Shed, by reason',
+        title: 'Shed, by reason, per second',
         text: rateText,
         stacked: (record) => reasonsOf(record).map((reason, i) => ({
             label: reason, colour: `c${i % CLASS_COLOURS}`,
@@ -49,7 +49,7 @@ const CHARTS = [
         lines: () => [],
     },
     {
-        title: 'Latency of the backend',
+        title: 'Latency of the backend, ms',
         text: durationText,
         lines: () => [
             { label: 'median', colour: 'delivered',
@@ -85,6 +85,13 @@ function spanOf(record) {
     const from = Math.min(record.samples[0].t, to - 60);
 
     return [Math.max(from, to - SPAN_S), to];
+}
+
+
+/* 0.25, 1500, 2000000; the title has the unit. */
+
+function axisText(n) {
+    return String(Number(n.toFixed(2)));
 }
 
 
@@ -152,7 +159,7 @@ class Chart {
             this.plot.setData(this.drawn, true);
         }
 
-        this.showLegend(null);
+        this.showLegend(this.plot.cursor.idx);
         this.showTable();
         this.describe();
     }
@@ -196,8 +203,7 @@ class Chart {
                   values: (u, times) => times.map(
                       (t) => clockText(t).slice(0, -1)) },
                 { ...axis, size: 58,
-                  values: (u, values) => values.map(
-                      (n) => this.spec.text(n).replace(' /s', '')) },
+                  values: (u, values) => values.map(axisText) },
             ],
             series: [{}, ...this.order.map((i) => this.line(i))],
             hooks: { setCursor: [(u) => this.showLegend(u.cursor.idx)] },

@@ -23,7 +23,7 @@ function showDetail(record, chosen, elapsedMs) {
 }
 
 
-function showName({ name, backend }, chosen) {
+function showName({ name, backend, trouble }, chosen) {
     const heading = $('name');
 
     if (heading.dataset.name !== name || !heading.firstChild) {
@@ -40,10 +40,10 @@ function showName({ name, backend }, chosen) {
 
     setText($('followed'), chosen ? ''
         : chosenName() !== null
-            ? `There is no "${chosenName()}" here; this is the one in most `
-              + 'trouble.'
+            ? `There is no "${chosenName()}" here.`
         : model.backends.size < 2 ? ''
-            : 'The one in most trouble; choose one to stay with it.');
+            : trouble === QUIET ? 'None is in trouble; this is the first.'
+                : 'The one in most trouble; choose one to stay with it.');
 }
 
 
@@ -189,11 +189,12 @@ function figures({ backend, rates }) {
             ? `${rateText(rates.shed)}, ${ratioText(rates.shed
                                                     / rates.offered)}`
             : rateText(rates && rates.shed)],
-        ['In flight', `${field('count', 'in_flight')}, at most `
-            + field('count', 'in_flight_limit')],
+        ['In flight', backend.in_flight + (backend.in_flight_limit === null
+            ? ', no limit' : `, at most ${backend.in_flight_limit}`)],
         ['Errors', field('ratio', 'error_ratio')],
-        ['Latency', `${field('ms', 'latency_p50_ms')} median, `
-            + `${field('ms', 'latency_p90_ms')} 90 %`],
+        ['Latency', backend.latency_p50_ms === null ? NONE
+            : `${field('ms', 'latency_p50_ms')} median, `
+              + `${field('ms', 'latency_p90_ms')} 90 %`],
         ['Health', healthText(backend)],
     ];
 }
