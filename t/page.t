@@ -20,7 +20,7 @@ use Test::Recovery::Browser qw(browser_or_skip);
 
 browser_or_skip();
 
-my $t = Test::Recovery->new()->plan(46);
+my $t = Test::Recovery->new()->plan(49);
 my $json = JSON::PP->new->allow_nonref;      # of characters, not of bytes
 
 $t->backend(8081);
@@ -138,19 +138,27 @@ is_deeply($page->eval("[...document.querySelectorAll('#overview .who')]"
                       . '.map((e) => e.textContent)'),
           ['kv', 'constructor'], 'both backends, in order');
 
-# the same as the tables of the server, but for what has grown meanwhile
+# the same as the tables of the server, but for what is older by then; some
+# may move between the two
 
-my $plain = $t->http_get('/recovery/')->{body};
-my ($kv) = $plain =~ m{<h2>kv .*?(<table.*?</table>)}s;
-my %server = $kv =~ m{<th scope="row">([^<]+)</th><td>([^<]*)</td>}g;
-my $live = pairs('#numbers tr');
+my (%server, $live);
 
-is_deeply([sort keys %$live], [sort keys %server],
-          'the live page has all rows of the server');
-delete @$live{'Health age', 'In this phase for', 'Delivered', 'Errors',
-              'Latency, median', 'Latency, 90 %'};
-is_deeply($live, { map { $_ => $server{$_} =~ s/&ndash;/\x{2013}/r }
-                   keys %$live }, 'as the server shows them');
+$t->wait_for(sub {
+    my ($kv) = $t->http_get('/recovery/')->{body}
+               =~ m{<h2>kv .*?(<table.*?</table>)}s;
+
+    %server = $kv =~ m{<th scope="row">([^<]+)</th><td>([^<]*)</td>}g;
+    s/&ndash;/\x{2013}/ for values %server;
+    $live = pairs('#numbers tr');
+
+    $server{$_} = $live->{$_}
+        for 'Health age', 'In this phase for', 'Delivered', 'Errors',
+            'Latency, median', 'Latency, 90 %';
+
+    return !grep { $live->{$_} ne $server{$_} } keys %server;
+}, 'equal numbers');
+
+is_deeply($live, \%server, 'all rows of the server, as it shows them');
 
 # an outage
 
@@ -216,8 +224,9 @@ ok($page->wait("(() => { const p = document.querySelector('#name b')"
                . ' })()', 30), 'ramping');
 
 $t->wait_for(sub {
-    my $phase = $page->text('#name b');
-    my $level = pairs('#figures > div')->{Level};
+    my ($phase, $level) = @{$page->eval(
+        "['#name b', '#figures dd'].map((s) => "
+        . 'document.querySelector(s).textContent)')};
 
     push @phases, $phase if $phase ne ($phases[-1] // '');
     push @levels, $level if $phase eq 'ramping'
@@ -231,6 +240,21 @@ like($phases[-1], qr/^(?:verifying|up)$/, 'full service');
 isnt($page->eval($canvas), $before, 'the curves moved');
 like($page->text('#timeline'), qr/down for .*ramping for /s,
      'the phases one after the other');
+
+# what is under the cursor stays in the legend, the first sample has no rate
+
+my $demand = "document.querySelector('#charts .legend b').textContent";
+
+like($page->eval($demand), qr{^[\d.]+ /s$}, 'the legend: the last number');
+$page->call('hover', on => '#charts .u-over', x => 1, y => 50);
+ok($page->wait("$demand === '\x{2013}'"), 'under the cursor: what was there');
+
+my $asked = @{$page->seen()->{requests}};
+
+$t->wait_for(sub { @{$page->seen()->{requests}} >= $asked + 2 });
+is($page->eval($demand), "\x{2013}", 'and stays');
+$page->call('hover', on => 'h1', x => 1, y => 1);
+ok($page->wait("$demand !== '\x{2013}'"), 'away: the last number again');
 
 mkdir $t->root() . '/build';
 $page->call('shot', file => $t->root() . '/build/page.png');

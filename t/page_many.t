@@ -20,7 +20,7 @@ use Test::Recovery::Browser qw(browser_or_skip);
 browser_or_skip();
 
 my $N = 1000;
-my $t = Test::Recovery->new()->plan(29);
+my $t = Test::Recovery->new()->plan(39);
 my $json = JSON::PP->new->allow_nonref;
 my $backends = join "\n", map { "recovery_backend store-$_ { }" } 1 .. $N;
 
@@ -141,6 +141,16 @@ sub answer {
 }
 
 
+# asks at once, and not after its second
+
+sub hear {
+    my ($lie) = @_;
+
+    $page->call('lie', %$lie);
+    $page->eval("dispatchEvent(new Event('online'))");
+}
+
+
 live(lie => answer(1, 30,
     9 => { phase => 'ramping', level => 0.25, eta_s => 40 },
     4 => { phase => 'down' }, 7 => { phase => 'verifying' },
@@ -152,7 +162,7 @@ like($page->text('#troubled li:nth-child(2)'),
 is(shown(), 'store-4', 'the worst is shown');
 like($page->text('#followed'), qr/^The one in most trouble/, 'and says so');
 
-$page->call('lie', %{answer(2, 30, 12 => { phase => 'down' })});
+hear(answer(2, 30, 12 => { phase => 'down' }));
 shows('store-12', 'and the next worst, when it has gone');
 
 # a link that has the focus keeps it when its row moves
@@ -160,7 +170,7 @@ shows('store-12', 'and the next worst, when it has gone');
 $page->eval("document.getElementById('quiet-box').open = true");
 $page->eval("[...document.querySelectorAll('#quiet a')].find((a) => "
             . "a.textContent.startsWith('store-20 ')).focus()");
-$page->call('lie', %{answer(3, 30, 20 => { phase => 'down' })});
+hear(answer(3, 30, 20 => { phase => 'down' }));
 ok($page->wait("document.querySelector('#troubled .who')?.textContent"
                . " === 'store-20'"), 'one goes down while it has the focus');
 like($page->eval('document.activeElement.textContent'), qr/^store-20 down/,
@@ -168,7 +178,7 @@ like($page->eval('document.activeElement.textContent'), qr/^store-20 down/,
 
 # what a screen reader is told of many
 
-$page->call('lie', %{answer(4, 30, map { $_ => { phase => 'down' } } 1 .. 10)});
+hear(answer(4, 30, map { $_ => { phase => 'down' } } 1 .. 10));
 ok($page->wait("document.getElementById('said').textContent"
                . ".startsWith('11 changes: 10 down, 20 up')"),
    'many changes are told as a number');
@@ -182,9 +192,57 @@ ok($page->wait("document.getElementById('followed').textContent"
 $page->eval("location.hash = '#backend=%E0%A4%A'");
 shows('store-1', 'nor is one that is no text');
 
+# orders of every kind, each with its owner and its end
+
+my %left = (force => undef, force_level => undef, force_until_s => undef,
+            health => undef, health_level => undef, health_until_s => undef,
+            class => undef, class_until_s => undef);
+my %by = (level => undef, until_s => undef, by => undef, reason => undef,
+          source => 'redis');
+my $clock = 5;
+
+for my $row (
+    [{ force => { %by, force => 'open', by => 'ann', reason => 'a drill' } },
+     '^Forced open without an end, ordered in Redis by ann: a drill$'],
+    [{ force => { %by, force => 'closed', until_s => 600 } },
+     '^Forced closed for another (10 min 0 s|9 min 5\\d s), '
+     . 'ordered in Redis$'],
+    [{ force => { %by, force => 'hold', until_s => 50, source => 'local',
+                  by => 'bob' },
+       override => { %left, force => 'hold', force_until_s => 50 } },
+     '^The ramp is held for another (50|4\\d) s, ordered at this nginx by '
+     . 'bob$'],
+    [{ override => { %left, force => 'none', force_until_s => 90 } },
+     '^Ordered at this nginx: no force counts for another 1 min \\d+ s$'],
+    [{ override => { %left, class => 'high', class_until_s => 40 } },
+     '^Ordered at this nginx: classes up to high are let in for another '
+     . '\\d+ s$'],
+    [{ promote => 'normal' },
+     '^Classes up to normal are let in, ordered in Redis$'],
+    [{ force => { %by, force => 'level', level => 0.125, until_s => 0 } },
+     '^Forced to 12.5 % until just now, ordered in Redis$'],
+) {
+    my ($change, $re) = @$row;
+
+    hear(answer($clock++, 1, 1 => $change));
+    ok($page->wait("/$re/.test(document.getElementById('orders')"
+                   . '.textContent)'), $re) or diag($page->text('#orders'));
+}
+
+hear(answer($clock++, 1, 1 => {
+    signal_lost => JSON::PP::true, signal_mode => 'shed',
+    health_damped => JSON::PP::true }));
+ok($page->wait("document.getElementById('warnings').children.length === 2"),
+   'warnings');
+like($page->text('#warnings'),
+     qr/^The signal is lost: everything is shed\.Health flaps: /,
+     'in words');
+is($page->eval("document.getElementById('orders').hidden"), JSON::PP::true,
+   'no orders: no empty list');
+
 # none at all
 
-$page->call('lie', %{answer(5, 0)});
+hear(answer($clock, 0));
 ok($page->wait("document.getElementById('sum').textContent"
                . " === 'no backend is configured'"), 'none at all');
 like($page->text('#this'), qr/Redis/, 'none: the nginx is shown');

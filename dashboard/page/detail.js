@@ -92,6 +92,11 @@ function orders(backend, elapsedS) {
             + byText(force.by, force.reason));
     }
 
+    if (backend.promote) {
+        texts.push(`Classes up to ${backend.promote} are let in, ordered in `
+            + 'Redis');
+    }
+
     if (!override) {
         return texts;
     }
