@@ -189,8 +189,8 @@ ok($page->wait('(() => { const c = getComputedStyle(document.body).'
    'the theme changes while it is open');
 is($page->eval('document.body.dataset.mark'), 'same', 'without loading anew');
 
-$page->eval('document.querySelector("#figures dt").style.color = "#888"');
-$page->eval('document.querySelector("#figures").append('
+$page->eval('document.getElementById("sum").style.color = "#ccc"');
+$page->eval('document.querySelector("header").append('
             . 'document.createElement("img"))');
 cmp_ok(scalar @{$page->call('axe')->{violations}}, '>=', 2,
        'planted: axe-core finds them');
