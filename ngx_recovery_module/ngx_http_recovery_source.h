@@ -7,6 +7,9 @@
  * the backend that it names into the next batch, at once if the link is
  * idle and has not just asked: however many messages come, a backend has one
  * HMGET outstanding at most, and there are at most 100 such batches a second.
+ *
+ * What we write goes behind the questions: the audit, then the reports.  For
+ * reports there are batches between the polls, too, without an HMGET.
  */
 
 #ifndef _NGX_HTTP_RECOVERY_SOURCE_H_INCLUDED_
