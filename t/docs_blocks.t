@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Goal: no block in README.md and docs/ is only to be looked at.  Commands are
+# Goal: no block in README.md, demo/ and docs/ is only to be looked at.  Commands are
 # run, examples of nginx are tested, the rest is no command.
 # Method: every block stands in a fence that tells what it is, and for each
 # kind there is a test.  Who runs the commands of which document is said here;
@@ -36,6 +36,7 @@ my %KINDS = (
 
 my %RUN = (
     'README.md' => 't/docs_commands.t',
+    'demo/README.md' => 't/docs_commands.t',
     'docs/capacity.md' => 't/docs_capacity.t',
     'docs/directives.md' => 't/docs_commands.t',
     'docs/redis.md' => 't/docs_redis.t',
@@ -136,7 +137,7 @@ sub caught {
 }
 
 
-my @files = ('README.md',
+my @files = ('README.md', 'demo/README.md',
              map { s{^\Q$root/\E}{}r } sort { $a cmp $b }
              bsd_glob("$root/docs/*.md"));
 my %doc = map { $_ => slurp($_) } @files;

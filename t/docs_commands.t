@@ -1,10 +1,10 @@
 #!/usr/bin/perl
 
-# Goal: README.md and the reference can be followed: their commands do what
-# the text says.
+# Goal: README.md, that of the demo and the reference can be followed: their
+# commands do what the text says.
 # Method: each block of commands goes to a shell as it stands, programs being
-# led to the nginx and the Redis of the test; README.md has the configuration
-# as well.  Who runs the other documents is in t/docs_blocks.t.
+# led to the nginx, the Redis and the store of the test; README.md has the
+# configuration as well.  Who runs the other documents is in t/docs_blocks.t.
 
 use strict;
 use warnings;
@@ -17,6 +17,7 @@ use Test::More;
 use Test::Recovery;
 use Test::Recovery::Commands qw(@NOT_RUN);
 use Test::Recovery::Markdown;
+use Test::Recovery::Process qw(spawn reap);
 
 my $t = Test::Recovery->new();
 my $root = $t->root();
@@ -73,6 +74,14 @@ sub force { return ($t->backend_status('kv')->{force} // {})->{reason} // '' }
 sub members { return $_[0] =~ /"(\w+)":/g }
 
 
+# what the store of the demo answers: a status, or 0 when none comes
+
+sub store {
+    my ($port) = ($t->port(9080));
+    return `curl -s -m 1 -o /dev/null -w '%{http_code}' 127.0.0.1:$port/kv/1`;
+}
+
+
 my $b = $t->backend(8081);
 
 $t->redis_start();
@@ -82,7 +91,8 @@ my $c = Test::Recovery::Commands->new(
     $t, 'redis-cli' => '-p %%PORT_6379%%', make => "-n -C $root",
     recoveryctl => '',
     curl => '--connect-to 127.0.0.1:80:127.0.0.1:%%PORT_8080%%'
-            . ' --connect-to 127.0.0.1:8080:127.0.0.1:%%PORT_8090%%');
+            . ' --connect-to 127.0.0.1:8080:127.0.0.1:%%PORT_8090%%'
+            . ' --connect-to 127.0.0.1:9080:127.0.0.1:%%PORT_9080%%');
 
 $ENV{RECOVERY_REDIS} = $t->expand('redis://127.0.0.1:%%PORT_6379%%');
 
@@ -122,7 +132,13 @@ my @reference = (
     }],
 );
 
-$t->plan($c->tests(@readme) + $c->tests(@reference) + 5);
+my @demo = (
+    [qr/break /, sub { store() == 503 }],
+    [qr/break\?hang/, sub { store() == 0 }],
+    [qr/restore/, sub { $_[0] =~ /\{.*\}/s && store() == 200 }],
+);
+
+$t->plan($c->tests(@readme) + $c->tests(@reference) + $c->tests(@demo) + 5);
 $t->run();
 
 cmp_ok(scalar(() = members($shown)), '>=', 10, 'members of what README.md shows');
@@ -130,6 +146,16 @@ is($t->http_get('/kv/')->{status}, 200, 'the smallest configuration');
 
 $c->follow('README.md', @readme);
 $c->follow('docs/directives.md', @reference);
+
+my $store = spawn(cmd => ["$root/build/demo-store",
+                          '--listen=127.0.0.1:' . $t->port(9080)],
+                  stdout => $t->dir() . '/store.log',
+                  stderr => $t->dir() . '/store.log');
+
+$t->wait_for(sub { store() == 200 }, 'the store');
+$c->follow('demo/README.md', @demo);
+kill 'TERM', $store;
+reap($store, 5);
 
 # what takes minutes: make knows it
 

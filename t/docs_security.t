@@ -141,12 +141,17 @@ sub unit {
 }
 
 
-sub verified {
-    local $ENV{SYSTEMD_UNIT_PATH} = "$dir/systemd:";
-    my ($said, $status) = $c->sh($_[0]);
+sub verified { return $_[0] !~ /ignoring|Unknown|Failed/ }
 
-    return $status == 0 && $said !~ /ignoring|Unknown|Failed/;
+
+# where there is no systemd nobody judges its file
+
+if (!have('systemd-analyze')) {
+    diag('systemd-analyze is not installed, passed over');
+    chmod 0755, $t->write_file('bin/systemd-analyze', "#!/bin/sh\n");
 }
+
+$ENV{SYSTEMD_UNIT_PATH} = "$dir/systemd:";
 
 
 sub kv { return $t->backend_status('kv') }
@@ -169,7 +174,7 @@ my @steps = (
         $t->read_file('etc/redis/users.acl') =~ /^user gate on/m
         && mode('home/jo/redis.password') eq '600 root';
     }],
-    [qr/systemd-analyze/, sub { 1 }, before => sub { unit(block('ini')) }],
+    [qr/systemd-analyze/, \&verified, before => sub { unit(block('ini')) }],
     [qr/\Arecoveryctl check/, sub {
         $_[0] =~ /test is successful/
         && $_[0] =~ /: 0 errors, 0 warnings/;
@@ -254,8 +259,9 @@ like($denied, qr/403 Forbidden/, 'metrics: not for all');
 like($given, qr/^nginx_recovery_info/m, 'metrics: for Prometheus');
 
 SKIP: {
-    skip 'systemd-analyze is not installed', 1 if !have('systemd-analyze');
+    skip 'no systemd-analyze', 1 if -e "$dir/bin/systemd-analyze";
     unit(block('ini') =~ s/PrivateTmp/PrivateTemp/r);
-    ok(!verified('systemd-analyze verify nginx.service'),
-       'planted: a word that systemd does not know');
+    ($said) = $c->sh('systemd-analyze verify nginx.service');
+    ok(!verified($said), 'planted: a word that systemd does not know')
+        or diag($said);
 }
