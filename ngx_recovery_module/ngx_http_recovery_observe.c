@@ -428,11 +428,17 @@ ngx_http_recovery_result_add(ngx_http_recovery_decision_t *decision,
         rcv_add(&record->latency_sum_us, (uint64_t) latency_ms * 1000);
     }
 
-    /* what an earlier phase let in says nothing of this one */
+    /*
+     * What an earlier phase let in says nothing of this one.  Nor does what
+     * passed in a dry run alone: it came to the backend past the limit, and
+     * by that a limit would seem to make no difference.
+     */
 
     word = rcv_load(&record->gate.word);
 
-    if (rcv_gate_unpack(word).epoch == decision->ticket.epoch) {
+    if (rcv_gate_unpack(word).epoch == decision->ticket.epoch
+        && decision->outcome != RCV_OUTCOME_SHED_DRY_RUN)
+    {
         ngx_http_recovery_evidence_add(record, result, latency_ms);
     }
 }

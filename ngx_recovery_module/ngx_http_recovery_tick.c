@@ -354,8 +354,12 @@ ngx_http_recovery_aggregate_dry(ngx_http_recovery_record_t *record,
 
         switch (reason) {
 
-        case RCV_REASON_RATE:
         case RCV_REASON_IN_FLIGHT:
+            window->shed_in_flight += n;
+            window->shed_rate += n;
+            break;
+
+        case RCV_REASON_RATE:
         case RCV_REASON_COHORT:
             window->shed_rate += n;
             break;
