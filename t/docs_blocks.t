@@ -39,6 +39,7 @@ my %RUN = (
     'demo/README.md' => 't/docs_commands.t',
     'docs/capacity.md' => 't/docs_capacity.t',
     'docs/directives.md' => 't/docs_commands.t',
+    'docs/dry-run.md' => 't/dry_run_guide.t',
     'docs/redis.md' => 't/docs_redis.t',
     'docs/security.md' => 't/docs_security.t',
     'docs/operations.md' => 't/operations.t',
