@@ -55,7 +55,7 @@ sub installed { -f "$FOLDER/node_modules/playwright-core/package.json" }
 # do it once.
 
 sub install {
-    open my $lock, '>', "$FOLDER/.lock" or return;
+    open my $lock, '<', "$FOLDER/package.json" or return;
     flock $lock, LOCK_EX;
     system("cd '$FOLDER' && timeout 300 npm ci --no-audit --no-fund"
            . ' >/dev/null 2>&1') if !installed();
