@@ -6,7 +6,7 @@ package Test::Recovery::Commands;
 #
 # leads programs to those of the test: each gets the words given here before
 # its own.  A reply of Redis that is an error, and an answer of nginx of 400
-# and above, is a failure.
+# and above, is a failure; recoveryctl waits longer for a slow machine.
 #
 #   $c->places('/etc/nginx' => ..., '10.0.0.1:6379' => ...)
 #   $c->led($text)
@@ -36,6 +36,13 @@ use Test::Recovery::Markdown;
 our @EXPORT_OK = qw(@NOT_RUN not_run commands);
 
 my %ALWAYS = ('redis-cli' => '-e', curl => '--fail-with-body');
+
+my $PATIENT = <<'EOF2';
+case " $* " in
+*" --wait "*|" status "*|" audit "*|" check "*|" simulate "*) ;;
+*) set -- "$@" --wait 60s ;;
+esac
+EOF2
 
 
 # [file, how the block begins, why it is not run]
@@ -80,7 +87,9 @@ sub new {
         my $words = join ' ', grep { defined } $ALWAYS{$name}, $led{$name};
 
         chmod 0755, $t->write_file_expand(
-            "bin/$name", "#!/bin/sh\nexec $real $words \"\$\@\"\n");
+            "bin/$name", "#!/bin/sh\n"
+            . ($name eq 'recoveryctl' ? $PATIENT : '')
+            . "exec $real $words \"\$\@\"\n");
     }
 
     $ENV{PATH} = "$bin:$ENV{PATH}";
