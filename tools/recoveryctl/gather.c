@@ -259,10 +259,17 @@ ctl_gather(ctl_t *ctl, const char *name, const ctl_fleet_t *before,
 int
 ctl_gather_failed(ctl_t *ctl, const ctl_fleet_t *fleet)
 {
+    int     rc;
     size_t  i;
 
     if (ctl->redis != NULL) {
-        return ctl_redis_failed(ctl->redis);
+        rc = ctl_redis_failed(ctl->redis);
+
+        if (strstr(ctl_redis_why(ctl->redis), "SCAN: NOPERM") != NULL) {
+            ctl_hint("or ask for one: recoveryctl status NAME");
+        }
+
+        return rc;
     }
 
     for (i = 0; i < fleet->nmembers; i++) {
