@@ -128,7 +128,8 @@ clean('every option', differ(\@options, told_options($man)));
 caught('an option less',
        differ(\@options, told_options($man =~ s/^\.It Fl Fl wait.*//mr)));
 caught('an option more',
-       differ(\@options, told_options($man =~ s/^\.It Fl Fl wait/.It Fl Fl await/mr)));
+       differ(\@options,
+              told_options($man =~ s/^\.It Fl Fl wait/.It Fl Fl await/mr)));
 
 
 # environment, exit codes
@@ -202,6 +203,7 @@ clean('every option in the help of verbs',
 clean('every exit code in --help',
       join ', ', grep { $help !~ /\b$_ [a-z]/ } @codes);
 
-my $page = `mandoc -Tascii $root/tools/recoveryctl/recoveryctl.1 | col -b`;
+my $page = `mandoc -Tascii $root/tools/recoveryctl/recoveryctl.1`
+           =~ s/.\x08//gr;
 my ($longest) = sort { $b <=> $a } map { length } split /\n/, $page;
 cmp_ok($longest, '<=', 80, 'in 80 columns');

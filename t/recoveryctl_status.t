@@ -278,7 +278,8 @@ $t->redis('RPUSH', 'recovery:node:web5:kv', 'a list');
 $t->redis('HSET', 'recovery:nodes', 'web3', 32503680000000, 'web4',
           32503680000000, 'web5', 32503680000000, "web\e[2J", 1, 'web6', 'x');
 $r = status();
-ok($r->{rc} == 1 && $r->{out} =~ /^kv /m, 'reports of others') or diag($r->{all});
+ok($r->{rc} == 1 && $r->{out} =~ /^kv /m, 'reports of others')
+    or diag($r->{all});
 $r = status('kv');
 is($r->{rc}, 1, '... in detail: exit code 1, one of them is silent');
 is(row($r->{out}, 'web3')->{PHASE}, '\x1b[2J', '... what a phase may not be');
@@ -300,7 +301,8 @@ my %viewer = (env => {RECOVERY_REDIS_PASSWORD => 'secret',
 $r = $ctl->run({%viewer}, 'status');
 is($r->{rc}, 3, 'no right to SCAN: exit code 3');
 like($r->{err}, qr/SCAN.*status NAME/s, '... what to do');
-is($ctl->run({%viewer}, 'status', '--json', 'kv')->{rc}, 0, '... by name it goes');
+is($ctl->run({%viewer}, 'status', '--json', 'kv')->{rc}, 0,
+   '... by name it goes');
 
 # one of them stops
 

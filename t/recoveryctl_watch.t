@@ -189,7 +189,9 @@ like($p->raw(), qr/\e\[\?1049l$/, '... and nothing came after');
 # other ends, other terminals, all backends
 
 $p = watch([]);
-ok($p->wait(sub { $_[0] =~ /^BACKEND .*\nd1 .*\n.*force hold.*\nkv .*\nd2 /m }), 'all backends');
+ok($p->wait(sub {
+    $_[0] =~ /^BACKEND .*\nd1 .*\n.*force hold.*\nkv .*\nd2 /m
+}), 'all backends');
 like($p->screen(), qr/^kv +ramping +\x{2588}/m, 'with bars');
 $p->signal('TERM');
 is($p->end(), 'signal 15', 'SIGTERM');
@@ -253,7 +255,8 @@ cmp_ok(time() - $began, '<', 8 * slow(), '... ends as soon as it notices');
 $p = watch(['kv']);
 ok($p->wait(sub { $_[0] =~ /^level/m }), 'once more');
 $t->redis_stop();
-ok($p->wait(sub { $_[0] =~ /^no answer for .*refused/m }), 'Redis is gone: said');
+ok($p->wait(sub { $_[0] =~ /^no answer for .*refused/m }),
+   'Redis is gone: said');
 like($p->screen(), qr/^kv  ramping/m, '... what was is kept');
 ok($pipe->wait_out(qr/Z no answer: .*refused/), 'pipe: said');
 $t->redis_start();
