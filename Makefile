@@ -65,11 +65,12 @@ SMOKE := $(addprefix t/,accounting.t accounting_shed.t observe.t shed.t \
                         slow_clients.t upstream_gate.t soak.t redis_tls.t \
                         redis_sentinel.t redis_cluster.t redis_dns.t \
                         redis_tls_named.t kill_switch.t control.t \
-                        control_safety.t audit.t nodes.t)
+                        control_safety.t audit.t)
 
 .PHONY: all run demo bench-recovery deps unit unit-asan stress fuzz t test \
         test-full static asan asan-test lint lint-selftest check-exports sim \
-        bench-check docs-tables install clean distclean help FORCE
+        bench bench-check bench-report docs-tables install clean distclean \
+        help FORCE
 
 all: $(MODULE) $(DEMO) $(TOOLS) ## Build everything into build/ (the default)
 
@@ -87,6 +88,15 @@ bench-recovery: ## The demo's outage through four gates, as a table (9 min)
 	@util/install-deps.sh build run
 	@$(MAKE) all
 	@bench/recovery/run.sh
+
+bench: ## What it costs, beside limit_req, limit_conn and Lua (8 min)
+	@util/install-deps.sh build run bench
+	@$(MAKE) $(MODULE) $(BENCH)
+	@bench/run.pl
+	@bench/report.pl
+
+bench-report: bench ## The same, written to bench/RESULTS.md
+	@bench/report.pl > bench/RESULTS.md
 
 bench-check: $(MODULE) ## Instructions of a request against bench/budgets.txt
 	@bench/check.pl

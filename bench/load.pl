@@ -1,8 +1,9 @@
 #!/usr/bin/perl
 
-# load.pl: what can be served, and how long it takes, with each gate in front,
-# with one worker and with two.  All servers run all the time; the rounds go
-# through them in turn, each beginning with another one.  Prints JSON.
+# load.pl: what can be served, at what processor time for each request, and how
+# long it takes, with each gate in front, with one worker and with two.  All
+# servers run all the time; the rounds go through them in turn, each beginning
+# with another one.  Prints JSON.
 #
 # BENCH_ROUNDS and BENCH_SECONDS make it shorter.
 
@@ -18,14 +19,15 @@ use Bench::Gate qw(gate);
 use Bench::Jobs qw(processors);
 use Bench::Nginx;
 use Bench::Phase qw(check_phase into_phase);
+use Bench::Proc qw(cpu_us);
 
 my $LOAD = "$Bench::Nginx::ROOT/build/bench/load";
 my $ROUNDS = $ENV{BENCH_ROUNDS} // 5;
 my $SECONDS = $ENV{BENCH_SECONDS} // 0.5;
 
 my $CONNECTIONS = 8;
-my $ENDLESS = 1e7;
-my $PART = 0.3;            # of what the plain server can do: for latency
+my $ENDLESS = 1e7;              # nobody can: tells what can be served
+my $PART = 0.3;                 # of what the plain server can: for latency
 
 my %GATES = (
     static  => [[qw(absent limit_req limit_conn both return_503_headers)],
@@ -86,6 +88,7 @@ sub check {
 
     my ($all, $as_said) = (0, $figures->{statuses}{$gate->{status}} // 0);
     $all += $_ for values %{$figures->{statuses}};
+    $figures->{answered} = $all;
 
     die "$gate->{name}: $as_said of $all were answered $gate->{status}\n"
         if $as_said < $all * ($gate->{some} ? 0.9 : 0.99);
@@ -104,13 +107,17 @@ sub rounds {
         for my $server (@$servers) {
             my $name = $server->{gate}{name};
 
+            my @pids = $server->{nginx}->workers();
+            my $cpu_us = cpu_us(@pids);
             my $most = load($server, $ENDLESS, $workers);
+
+            $cpu_us = (cpu_us(@pids) - $cpu_us) / $most->{answered};
             $rate //= int($most->{per_s} * $PART);      # "absent" is first
 
             my $some = load($server, $rate, $workers);
 
             push @{$figures{$name}},
-                 { per_s => $most->{per_s},
+                 { per_s => $most->{per_s}, cpu_us => $cpu_us,
                    map { $_ => $some->{$_} } qw(p50_us p90_us p99_us) };
         }
 

@@ -34,7 +34,7 @@ typedef struct {
     struct {
         rcv_slot_t  head;
         uint32_t    cells[BACKENDS];
-    } slots[RACE_PROCESSES_MAX + 1];
+    } slots[RACE_PROCESSES_MAX];
 } shared_t;
 
 
@@ -81,9 +81,13 @@ enter(void *data, unsigned number)
     shared_t     *shared = data;
     rcv_slots_t   slots;
 
-    slots.first = &shared->slots[0].head;
-    slots.stride = sizeof(shared->slots[0]);
-    slots.count = RACE_PROCESSES_MAX + 1;
+    /* its own, and empty whoever had it before */
+
+    memset(&shared->slots[number], 0, sizeof(shared->slots[number]));
+
+    slots.first = &shared->slots[number].head;
+    slots.stride = sizeof(shared->slots[number]);
+    slots.count = 1;
 
     at.gate = &shared->gate;
     at.slot = rcv_slot_claim(&slots, number + 1, 1, 1, BACKENDS);

@@ -5,7 +5,8 @@
  *
  * The loop is cut into rounds of about half a millisecond.  All begin a round
  * together, each on its own processor; a round in which anybody was taken off
- * his processor is thrown away.  What is told is the median of the rest.
+ * his processor, or was late, is thrown away.  What is told is the median of
+ * the rest.
  */
 
 #ifndef RACE_H_INCLUDED_

@@ -62,7 +62,9 @@ my %GATES = (
                     . 'log_by_lua_block { require("gate").leave() }',
     },
 
-    unused => { modules => ['recovery'] },
+    # loaded, and no backend anywhere
+
+    unused => { modules => ['recovery'], alone => 1 },
 
     up      => recovery('up'),
     ramping => recovery('ramping', ramp($RAMP)),
@@ -87,7 +89,8 @@ sub recovery {
         backend  => $name,
         phase    => $o{phase} // 'up',
         status   => $o{status} // 200,
-        map { $_ => $o{$_} } grep { exists $o{$_} } qw(some workers held alone),
+        map { $_ => $o{$_} }
+            grep { exists $o{$_} } qw(some workers held alone),
     };
 }
 

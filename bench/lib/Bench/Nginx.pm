@@ -21,7 +21,7 @@ our $ROOT = abs_path(dirname(__FILE__) . '/../../..');
 
 my $MODULE = $ENV{TEST_NGINX_MODULE}
              || "$ROOT/build/ngx_http_recovery_module.so";
-my $NGINX = $ENV{RCV_NGINX} || '/usr/sbin/nginx';
+our $NGINX = $ENV{RCV_NGINX} || '/usr/sbin/nginx';
 my $MODULES = '/usr/lib/nginx/modules';
 my $RUN = $ENV{BENCH_RUN} // "$ROOT/build/bench/run";
 my $READY_S = 60;
@@ -264,6 +264,16 @@ sub _answers {
 sub client {
     my ($self, $name) = @_;
     return Bench::Client->new(port => $self->port($name));
+}
+
+
+# something to wake up for
+
+sub nudge {
+    my ($self) = @_;
+
+    my ($port) = values %{$self->{ports}};
+    Bench::Client->new(port => $port, quiet => 1);
 }
 
 

@@ -41,6 +41,17 @@ sub into_phase {
 }
 
 
+sub in_flight {
+    my ($nginx, $gate) = @_;
+
+    my (undef, $body) = $nginx->client('status')->get('/metrics');
+    my ($n) = $body =~ /^nginx_recovery_in_flight_requests
+                        \{[^}]*backend="\Q$gate->{backend}\E"[^}]*\}\ (\d+)$/mx;
+
+    return $n // 0;
+}
+
+
 sub check_phase {
     my ($nginx, $gate) = @_;
 
@@ -50,6 +61,11 @@ sub check_phase {
 
     die "$gate->{name} was $phase and not $gate->{phase}\n"
         if $phase ne $gate->{phase};
+
+    my $held = $gate->{held} // 0;
+    my $n = in_flight($nginx, $gate);
+
+    die "$gate->{name} had $n in flight and not $held\n" if $n < $held;
 }
 
 

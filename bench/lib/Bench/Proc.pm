@@ -8,7 +8,7 @@ use warnings;
 use Exporter 'import';
 use Time::HiRes qw(clock_gettime);
 
-our @EXPORT_OK = qw(cpu_us memory_kb median switches);
+our @EXPORT_OK = qw(content cpu_us median memory_kb switches);
 
 
 # Processor time of processes, to the ns also of one that runs just now; the
