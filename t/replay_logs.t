@@ -199,6 +199,12 @@ unlike($late, qr/in order\?/, 'no matter for one');
                     '--replay', '-');
 like($late, qr/: is the log in order\?$/m, 'the older half last: said');
 
+($late) = sim_input(line(at => 0, took => 7200,
+                         more => sprintf ' msec=%.3f', $BEGIN)
+                    . join('', @lines), $policy, '--replay', '-');
+like($late, qr/^12001 requests, 2026-11-23 09:59:00 to/m,
+     'a request of two hours does not begin two hours before the log');
+
 # time zones
 
 my $east = join '', traffic(\&line, zone => 2);
@@ -258,6 +264,26 @@ is($rc, 2, 'an empty log');
                         $policy, '--replay', '-', @OUTAGE);
 is($rc, 0, 'a line of another year');
 like($out, qr/a leap of more than a month in stdin:1001/, '... is said');
+
+sub later {
+    my ($s, @some) = @_;
+    return map { s{(?<=msec=)([\d.]+)}{sprintf '%.3f', $1 + $s}er } @some;
+}
+
+($out, $rc) = sim_input(join('', @lines[0 .. 999], later(86400, $lines[1000]),
+                             @lines[1001 .. 11999], later(86400, $lines[1000])),
+                        $policy, '--replay', '-', @OUTAGE);
+is_deeply([$out =~ /a leap that no other line makes in stdin:(\d+)/g],
+          [1001, 12001], 'a line of another day: said');
+is(replay($out)->{class}{normal}{wanted} + replay($out)->{class}{low}{wanted}
+   + replay($out)->{class}{critical}{wanted}, 11999, '... and no more is lost');
+
+($out) = sim_input(join('', @lines[0 .. 5999],
+                        later(7 * 86400, @lines[6000 .. 11999])),
+                   $policy, '--replay', '-');
+like($out, qr/^12000 requests, 2026-11-23 10:00:00 to 2026-11-30 10:04:00/m,
+     'a gap of a week');
+unlike($out, qr/leap/, 'is a gap');
 
 ($out, $rc) = sim_input(join('', @lines, line(at => 1, uri => 'x',
                                               method => '\x16\x03\x01')),

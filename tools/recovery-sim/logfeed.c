@@ -1,44 +1,41 @@
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "logfeed.h"
 #include "engine.h"
+#include "logfeed.h"
+#include "logfile.h"
 #include "rng.h"
 
 
-#define FEED_BUFFER  (4 * (SIM_FEED_LINE_MAX + 1))
-#define FEED_NONE    UINT32_MAX
-#define FEED_US      1000000ull
+#define FEED_NONE  UINT32_MAX
+#define FEED_US    1000000ull
 
 /* What the luck of a line is asked for. */
 #define FEED_LUCK    2000
 
 
+/* A request, and when it was logged. */
+
 typedef struct {
-    const char          *name;
-    int                  fd;
-    uint64_t             line;          /* number of the last one */
-    unsigned             ended;
-    unsigned             failed;
-    unsigned             skipping;      /* the rest of a line too long */
+    uint32_t             request;       /* FEED_NONE: there is none */
+    uint64_t             logged_us;
+} logged_t;
 
-    char                *buffer;
-    size_t               at;
-    size_t               len;
 
-    uint64_t             logged_us;     /* of the request at hand */
-    uint32_t             request;       /* FEED_NONE: no more */
+typedef struct {
+    sim_logfile_t        file;
+    uint64_t             latest_us;     /* logged so far */
+    logged_t             at_hand;
+    logged_t             after;         /* already read, too */
 } source_t;
 
 
 struct sim_feed_s {
     sim_facts_t         *facts;
     uint64_t             seed;
+    uint64_t             order;
     sim_feed_sums_t      sums;
 
     source_t             sources[SIM_FEED_FILES_MAX];
@@ -112,7 +109,7 @@ sim_feed_failed(const sim_feed_t *feed)
     failed = 0;
 
     for (i = 0; i < feed->nsources; i++) {
-        failed |= feed->sources[i].failed;
+        failed |= feed->sources[i].file.failed;
     }
 
     return failed != 0;
@@ -180,98 +177,13 @@ feed_first(sim_feed_t *feed)
 }
 
 
-/* More bytes into the buffer; 0, or -1 with a message. */
-
-static int
-source_fill(source_t *source)
-{
-    ssize_t  n;
-
-    if (source->at != 0) {
-        memmove(source->buffer, source->buffer + source->at,
-                source->len - source->at);
-        source->len -= source->at;
-        source->at = 0;
-    }
-
-    do {
-        n = read(source->fd, source->buffer + source->len,
-                 FEED_BUFFER - source->len);
-    } while (n < 0 && errno == EINTR);
-
-    if (n < 0) {
-        fprintf(stderr, "recovery-sim: \"%s\" could not be read (%s)\n",
-                source->name, strerror(errno));
-        source->ended = 1;
-        source->failed = 1;
-        return -1;
-    }
-
-    source->ended = (n == 0);
-    source->len += (size_t) n;
-
-    return 0;
-}
-
-
 static void
-feed_bad(sim_feed_t *feed, const source_t *source, const char *what)
+feed_bad(sim_feed_t *feed, const source_t *source, uint64_t line,
+    const char *what)
 {
     if (feed->sums.bad++ < SIM_FEED_SHOWN) {
-        fprintf(stderr, "recovery-sim: %s in %s:%llu\n", what, source->name,
-                (unsigned long long) source->line);
-    }
-}
-
-
-/* The next line without its end; 0: there is none. */
-
-static int
-source_line(sim_feed_t *feed, source_t *source, rcv_str_t *line)
-{
-    char    *end, *text;
-    size_t   len;
-
-    for ( ;; ) {
-        text = source->buffer + source->at;
-        len = source->len - source->at;
-        end = memchr(text, '\n', len);
-
-        if (end == NULL && len <= SIM_FEED_LINE_MAX && !source->ended) {
-
-            if (source_fill(source) != 0) {
-                return 0;
-            }
-
-            continue;
-        }
-
-        if (end == NULL && len == 0) {
-            return 0;
-        }
-
-        line->data = text;
-        line->len = (end != NULL) ? (size_t) (end - text) : len;
-        source->at += line->len + (end != NULL);
-
-        if (source->skipping) {
-            source->skipping = (end == NULL);
-            continue;
-        }
-
-        source->line++;
-
-        if (line->len > SIM_FEED_LINE_MAX) {
-            feed_bad(feed, source, "a line of more than 65535 bytes");
-            source->skipping = (end == NULL);
-            continue;
-        }
-
-        if (line->len != 0 && text[line->len - 1] == '\r') {
-            line->len--;
-        }
-
-        return 1;
+        fprintf(stderr, "recovery-sim: %s in %s:%llu\n", what,
+                source->file.name, (unsigned long long) line);
     }
 }
 
@@ -316,8 +228,7 @@ feed_logged_us(const sim_feed_t *feed, const sim_logline_t *line)
     us = line->logged_ms * 1000;
 
     if (!line->exact && line->logged_ms % 1000 == 0) {
-        us += (uint64_t) (sim_uniform(sim_hash(feed->seed,
-                                               feed->sums.requests,
+        us += (uint64_t) (sim_uniform(sim_hash(feed->seed, feed->order,
                                                FEED_LUCK)) * FEED_US);
     }
 
@@ -346,39 +257,25 @@ feed_refused(const sim_logline_t *line)
 }
 
 
-/* The line as a request at hand; 0, or -1: there is none in it. */
+/* The line as a request; FEED_NONE: there is none in it. */
 
-static int
-source_request(sim_feed_t *feed, source_t *source, const sim_logline_t *line)
+static uint32_t
+feed_request(sim_feed_t *feed, const sim_logline_t *line, uint64_t logged_us)
 {
-    uint64_t        us, took_ms;
+    uint32_t        i;
+    uint64_t        took_ms;
     sim_fact_t      fact;
     sim_request_t  *request;
 
-    us = feed_logged_us(feed, line);
-
-    if (source->logged_us != 0
-        && us > source->logged_us + SIM_FEED_LEAP_S * FEED_US)
-    {
-        feed_bad(feed, source, "a leap of more than a month");
-        return -1;
-    }
-
-    source->logged_us = us;
-
     if (feed_refused(line) || sim_facts_of(feed->facts, line, &fact) != 0) {
         feed->sums.odd++;
-        return -1;
+        return FEED_NONE;
     }
 
-    if (feed->sums.requests++ == 0) {
-        feed->sums.zone_s = line->zone_s;
-    }
+    i = feed_take(feed);
+    request = &feed->requests[i];
 
-    source->request = feed_take(feed);
-    request = &feed->requests[source->request];
-
-    request->order = feed->sums.requests;
+    request->order = feed->order++;
     request->user = fact.user;
     request->status = (uint16_t) line->status;
     request->class_index = (uint8_t) fact.class_index;
@@ -389,107 +286,123 @@ source_request(sim_feed_t *feed, source_t *source, const sim_logline_t *line)
 
     took_ms = (line->request_ms != SIM_LOG_UNKNOWN) ? line->request_ms
               : (line->upstream_ms != SIM_LOG_UNKNOWN) ? line->upstream_ms : 0;
-    request->at_us = rcv_since(us, took_ms * 1000);
+    request->at_us = rcv_since(logged_us, took_ms * 1000);
 
-    feed->sums.untimed += (request->took_ms == SIM_LOG_UNKNOWN);
     feed_uri(request, fact.uri);
 
-    return 0;
+    if (request->order == 0) {
+        feed->sums.zone_s = line->zone_s;
+    }
+
+    return i;
 }
 
 
-/* On to the next request of a file. */
+/* One line; FEED_NONE: no request is in it. */
+
+static logged_t
+source_read(sim_feed_t *feed, source_t *source, rcv_str_t text)
+{
+    logged_t       logged = { FEED_NONE, 0 };
+    const char    *bad;
+    sim_logline_t  line;
+
+    bad = sim_logline_read(&line, text.data, text.len);
+
+    if (bad == NULL) {
+        logged.logged_us = feed_logged_us(feed, &line);
+
+        if (source->latest_us != 0
+            && logged.logged_us > source->latest_us
+                                  + SIM_FEED_LEAP_S * FEED_US)
+        {
+            bad = "a leap of more than a month";
+        }
+    }
+
+    if (bad != NULL) {
+        feed_bad(feed, source, source->file.line, bad);
+        return logged;
+    }
+
+    logged.request = feed_request(feed, &line, logged.logged_us);
+
+    return logged;
+}
+
+
+static logged_t
+source_request(sim_feed_t *feed, source_t *source)
+{
+    logged_t   logged = { FEED_NONE, 0 };
+    rcv_str_t  text;
+
+    while (logged.request == FEED_NONE) {
+
+        switch (sim_logfile_next(&source->file, &text)) {
+
+        case SIM_LOG_LINE:
+
+            if (text.len != 0) {
+                logged = source_read(feed, source, text);
+            }
+
+            break;
+
+        case SIM_LOG_TOO_LONG:
+            feed_bad(feed, source, source->file.line,
+                     "a line of more than 65535 bytes");
+            break;
+
+        default:
+            return logged;
+        }
+    }
+
+    return logged;
+}
+
+
+/*
+ * On to the next request of a file.  One that leaps ahead is believed when
+ * the next one is there, too: a broken digit would else take all that follows
+ * with it.
+ */
 
 static void
 source_next(sim_feed_t *feed, source_t *source)
 {
-    rcv_str_t       text;
-    const char     *bad;
-    sim_logline_t   line;
+    uint64_t  line;
+    logged_t  logged, next;
 
-    source->request = FEED_NONE;
+    logged = source->after;
+    source->after.request = FEED_NONE;
 
-    while (source->request == FEED_NONE && source_line(feed, source, &text)) {
-
-        if (text.len == 0) {
-            continue;
-        }
-
-        bad = sim_logline_read(&line, text.data, text.len);
-
-        if (bad != NULL) {
-            feed_bad(feed, source, bad);
-            continue;
-        }
-
-        (void) source_request(feed, source, &line);
+    if (logged.request == FEED_NONE) {
+        logged = source_request(feed, source);
     }
-}
 
+    while (logged.request != FEED_NONE && source->latest_us != 0
+           && logged.logged_us > source->latest_us
+                                 + SIM_FEED_DOUBT_S * FEED_US)
+    {
+        line = source->file.line;
+        next = source_request(feed, source);
 
-/* 1: it is compressed, with a message. */
-
-static int
-source_packed(const source_t *source)
-{
-    unsigned  i;
-
-    static const struct {
-        const char  *magic;
-        const char  *cat;
-    } packed[] = {
-        { "\x1f\x8b", "zcat" },
-        { "\xfd" "7zXZ", "xzcat" },
-        { "\x28\xb5\x2f\xfd", "zstdcat" },
-        { "BZh", "bzcat" }
-    };
-
-    for (i = 0; i < sizeof(packed) / sizeof(packed[0]); i++) {
-
-        if (source->len >= strlen(packed[i].magic)
-            && memcmp(source->buffer, packed[i].magic,
-                      strlen(packed[i].magic)) == 0)
+        if (next.request != FEED_NONE
+            && next.logged_us + SIM_FEED_DOUBT_S * FEED_US >= logged.logged_us)
         {
-            fprintf(stderr, "recovery-sim: \"%s\" is compressed; try: "
-                    "%s %s | recovery-sim POLICY --replay -\n", source->name,
-                    packed[i].cat,
-                    source->fd == STDIN_FILENO ? "FILE" : source->name);
-            return 1;
+            source->after = next;
+            break;
         }
+
+        feed_bad(feed, source, line, "a leap that no other line makes");
+        sim_feed_give(feed, logged.request);
+        logged = next;
     }
 
-    return 0;
-}
-
-
-static int
-source_open(sim_feed_t *feed, const char *path)
-{
-    int        fd;
-    source_t  *source;
-
-    source = &feed->sources[feed->nsources];
-    fd = (strcmp(path, "-") == 0) ? STDIN_FILENO : open(path, O_RDONLY);
-
-    if (fd < 0) {
-        fprintf(stderr, "recovery-sim: open() \"%s\" failed (%s)\n", path,
-                strerror(errno));
-        return -1;
-    }
-
-    feed->nsources++;
-    source->name = (fd == STDIN_FILENO) ? "stdin" : path;
-    source->fd = fd;
-    source->request = FEED_NONE;
-    source->buffer = sim_alloc(FEED_BUFFER);
-
-    if (source_fill(source) != 0 || source_packed(source)) {
-        return -1;
-    }
-
-    source_next(feed, source);
-
-    return 0;
+    source->at_hand = logged;
+    source->latest_us = rcv_max(source->latest_us, logged.logged_us);
 }
 
 
@@ -498,6 +411,7 @@ sim_feed_open(const char **paths, unsigned npaths, sim_facts_t *facts,
     uint64_t seed)
 {
     unsigned     i;
+    source_t    *source;
     sim_feed_t  *feed;
 
     feed = sim_alloc(sizeof(*feed));
@@ -508,10 +422,16 @@ sim_feed_open(const char **paths, unsigned npaths, sim_facts_t *facts,
     feed->heap = sim_alloc(SIM_FEED_HELD_MAX * sizeof(uint32_t));
 
     for (i = 0; i < npaths; i++) {
-        if (source_open(feed, paths[i]) != 0) {
+        source = &feed->sources[i];
+
+        if (sim_logfile_open(&source->file, paths[i]) != 0) {
             sim_feed_close(feed);
             return NULL;
         }
+
+        feed->nsources++;
+        source->after.request = FEED_NONE;
+        source_next(feed, source);
     }
 
     return feed;
@@ -524,11 +444,7 @@ sim_feed_close(sim_feed_t *feed)
     unsigned  i;
 
     for (i = 0; i < feed->nsources; i++) {
-        free(feed->sources[i].buffer);
-
-        if (feed->sources[i].fd != STDIN_FILENO) {
-            (void) close(feed->sources[i].fd);
-        }
+        sim_logfile_close(&feed->sources[i].file);
     }
 
     free(feed->requests);
@@ -551,14 +467,33 @@ feed_earliest(sim_feed_t *feed)
     for (i = 0; i < feed->nsources; i++) {
         source = &feed->sources[i];
 
-        if (source->request != FEED_NONE
-            && (earliest == NULL || source->logged_us < earliest->logged_us))
+        if (source->at_hand.request != FEED_NONE
+            && (earliest == NULL
+                || source->at_hand.logged_us < earliest->at_hand.logged_us))
         {
             earliest = source;
         }
     }
 
     return earliest;
+}
+
+
+/* Nobody has waited for one that began so long ago. */
+
+static void
+feed_late(sim_feed_t *feed, uint32_t i)
+{
+    uint64_t        since_us;
+    sim_request_t  *request;
+
+    request = &feed->requests[i];
+    since_us = rcv_since(feed->logged_us, SIM_FEED_WAIT_S * FEED_US);
+
+    if (request->at_us < since_us) {
+        request->at_us = since_us;
+        feed->sums.late++;
+    }
 }
 
 
@@ -584,19 +519,19 @@ sim_feed_next(sim_feed_t *feed)
             return -1;
         }
 
-        feed->logged_us = rcv_max(feed->logged_us, source->logged_us);
-        feed_hold(feed, source->request);
+        feed->logged_us = rcv_max(feed->logged_us, source->at_hand.logged_us);
+        feed_late(feed, source->at_hand.request);
+        feed_hold(feed, source->at_hand.request);
         source_next(feed, source);
     }
 
     i = feed_first(feed);
     request = &feed->requests[i];
 
-    if (request->at_us < feed->given_us) {
-        request->at_us = feed->given_us;
-        feed->sums.late++;
-    }
+    feed->sums.requests++;
+    feed->sums.untimed += (request->took_ms == SIM_LOG_UNKNOWN);
 
+    request->at_us = rcv_max(request->at_us, feed->given_us);
     feed->given_us = request->at_us;
 
     return i;

@@ -16,9 +16,9 @@
 
 
 #define SIM_FEED_FILES_MAX   256
-#define SIM_FEED_LINE_MAX    65535      /* bytes */
 #define SIM_FEED_WAIT_S      60
 #define SIM_FEED_HELD_MAX    262144     /* requests that wait at once */
+#define SIM_FEED_DOUBT_S     600        /* a line that leaps so far ahead */
 #define SIM_FEED_LEAP_S      (31 * 86400)
 #define SIM_FEED_SHOWN       5          /* lines that are bad */
 
