@@ -16,7 +16,7 @@ use Test::More;
 use Test::Recovery;
 use Test::Recovery::Ctl;
 
-my $t = Test::Recovery->new()->plan(73);
+my $t = Test::Recovery->new()->plan(75);
 my $other = Test::Recovery->new();
 my $b = $t->backend(8081);
 
@@ -47,6 +47,7 @@ http {
         location = /recovery/status  { recovery_status; }
         location = /elsewhere        { recovery_status; }
         location = /order            { recovery_control; }
+        location = /names.json       { root %%TESTDIR%%; }
         location = /redirect         { return 307 /recovery/control; }
         location = /slow/control     { proxy_pass http://127.0.0.1:BACKEND; }
 
@@ -237,3 +238,11 @@ chmod 0600, $t->write_file('.netrc',
 $r = $ctl->run({env => {HOME => '%%TESTDIR%%'}}, '--url',
                "$ONE/secret/control", 'clear', 'kv');
 is($r->{rc}, 0, 'a password of ~/.netrc') or diag($r->{all});
+
+# a server that is no nginx may have backends of any name
+
+$t->write_file('names.json', '{"backends": {"' . 'a' x 5000 . '": {}, "'
+                             . 'b' x 5000 . '": {}}}');
+$r = $ctl->run(@ONE, '--status-url', "$ONE/names.json", 'hold');
+is($r->{rc}, 2, 'names that are none: no crash') or diag($r->{all});
+like($r->{err}, qr/^  there are: a{63}, b{63}$/m, 'names that are none: cut');

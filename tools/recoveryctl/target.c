@@ -30,14 +30,16 @@ ctl_name_check(const char *name)
 }
 
 
+/* Names that a URL has answered with may be of any length. */
+
 static const char *
 names_list(char *buf, char *const *names, size_t n)
 {
     size_t  i, len;
 
     for (i = 0, len = 0; i < n && i < TARGET_NAMES_SHOWN; i++) {
-        len += (size_t) snprintf(buf + len, TARGET_LIST_MAX - len, "%s%s",
-                                 i ? ", " : "", names[i]);
+        len += (size_t) snprintf(buf + len, TARGET_LIST_MAX - len, "%s%.*s",
+                                 i ? ", " : "", RCV_NAME_MAX, names[i]);
     }
 
     if (i < n) {
