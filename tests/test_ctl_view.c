@@ -172,7 +172,7 @@ test_report(void **state)
     assert_null(report->health);
     assert_null(report->force.word);
     assert_true(isnan(report->allowed_per_s));
-    assert_true(isnan(report->eta_s));
+    assert_true(report->eta_s == 0);
     assert_false(ctl_report_busy(report));
 }
 
@@ -333,6 +333,16 @@ test_sum(void **state)
     ctl_fleet_finish(&fleet, &before);
     assert_string_equal(ctl_sum_phases(sum, phases), "down 1, ramping 1");
     assert_ptr_equal(sum->speaker, other);
+
+    /* there when the last one is: 0 is there already, one may not know */
+
+    other->eta_s = 0;
+    ctl_fleet_finish(&fleet, &before);
+    assert_true(sum->eta_s == one->eta_s);
+
+    other->eta_s = NAN;
+    ctl_fleet_finish(&fleet, &before);
+    assert_true(isnan(sum->eta_s));
 
     one->level = 0.2;
     other->level = 0.4;

@@ -360,7 +360,8 @@ detail_node(ctl_table_t *table, const ctl_member_t *member,
              ? "" : ctl_number(b, report->in_flight_limit));
     ctl_cell(table, CTL_PLAIN, "%s", ctl_percent(a, report->error_ratio));
     ctl_cell(table, CTL_PLAIN, "%s", ctl_latency(a, report->p90_ms));
-    ctl_cell(table, CTL_PLAIN, "%s", ctl_seconds(a, report->eta_s));
+    ctl_cell(table, CTL_PLAIN, "%s",
+             ctl_seconds(a, report->eta_s > 0 ? report->eta_s : NAN));
 }
 
 

@@ -203,6 +203,15 @@ fleet_worst(double a, double b)
 }
 
 
+/* All are there when the last one is; one that does not know is waited for. */
+
+static double
+fleet_last(double a, double b)
+{
+    return (isnan(a) || isnan(b)) ? NAN : fmax(a, b);
+}
+
+
 static int
 fleet_differ(const char *a, const char *b)
 {
@@ -279,7 +288,7 @@ fleet_add(ctl_sum_t *sum, const ctl_report_t *report)
     sum->error_ratio = fleet_worst(sum->error_ratio, report->error_ratio);
     sum->p50_ms = fleet_worst(sum->p50_ms, report->p50_ms);
     sum->p90_ms = fleet_worst(sum->p90_ms, report->p90_ms);
-    sum->eta_s = fleet_worst(sum->eta_s, report->eta_s);
+    sum->eta_s = fleet_last(sum->eta_s, report->eta_s);
 
     fleet_add_classes(sum, report);
 
@@ -371,7 +380,6 @@ fleet_sum(const ctl_fleet_t *fleet, ctl_backend_t *backend)
     sum->error_ratio = NAN;
     sum->p50_ms = NAN;
     sum->p90_ms = NAN;
-    sum->eta_s = NAN;
 
     for (i = 0; i < fleet->nmembers; i++) {
 
@@ -387,6 +395,7 @@ fleet_sum(const ctl_fleet_t *fleet, ctl_backend_t *backend)
         }
     }
 
+    sum->eta_s = (sum->eta_s > 0) ? sum->eta_s : NAN;
     sum->level = fleet_level(fleet, backend);
 
     for (i = 0; i < fleet->nmembers; i++) {

@@ -24,7 +24,8 @@ typedef struct {
 /*
  * Reports of nodes that are alive, together.  Rates and places in flight are
  * summed, of latencies, errors and ETA the worst is taken.  NAN as in a
- * report; where one node has no limit, all have none.
+ * report; where one node has no limit, all have none, and where one does not
+ * know its ETA, nobody knows that of all.
  */
 
 typedef struct {
@@ -44,7 +45,7 @@ typedef struct {
     double         error_ratio;
     double         p50_ms;
     double         p90_ms;
-    double         eta_s;
+    double         eta_s;               /* NAN also for full service */
 
     ctl_class_t    classes[RCV_CLASSES_MAX];    /* in the order of the first */
     unsigned       nclasses;

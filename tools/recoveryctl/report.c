@@ -156,11 +156,6 @@ ctl_report_read(ctl_report_t *report, json_t *json)
     report->p50_ms = report_number(json, "latency_p50_ms");
     report->p90_ms = report_number(json, "latency_p90_ms");
     report->eta_s = report_number(json, "eta_s");
-
-    if (report->eta_s <= 0) {
-        report->eta_s = NAN;                /* it is there */
-    }
-
     report->why = report_text(json, "why");
 
     report_force(&report->force, json_object_get(json, "force"));

@@ -94,7 +94,7 @@ typedef struct {
     double         error_ratio;
     double         p50_ms;
     double         p90_ms;
-    double         eta_s;               /* NAN also for full service */
+    double         eta_s;               /* 0: full service */
     const char    *why;
 
     ctl_force_t    force;
