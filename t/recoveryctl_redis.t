@@ -206,8 +206,9 @@ reaches('of the environment, first', "$R $FILE/wrong",
 open my $fh, '<', $t->root() . '/docs/redis.md' or die "docs/redis.md: $!\n";
 
 my $docs = do { local $/; <$fh> };
-my ($acl) = $docs =~ /ACL SETUSER ops (on .*?)\n\n/s;
-my @acl = map { s/PASSWORD/S3cr3t/r } grep { $_ ne '\\' } split ' ', $acl;
+my ($acl) = $docs =~ /ACL SETUSER ops (on .*?)\n```/s;
+my @acl = map { s/PASSWORD/S3cr3t/r } grep { $_ ne '\\' }
+    split ' ', $acl =~ tr/'//dr;
 
 $t->redis('ACL', 'SETUSER', 'ops', @acl);
 
