@@ -19,7 +19,7 @@ use Test::Recovery;
 use Test::Recovery::Ctl;
 use Test::Recovery::FakeRedis;
 
-my $t = Test::Recovery->new(no_module => 1)->plan(113);
+my $t = Test::Recovery->new(no_module => 1)->plan(115);
 
 $t->redis_start();
 
@@ -225,6 +225,22 @@ for my $verb (['down', '--reason', 'x'], ['hold', 'kv'], ['resume', 'kv'],
     $r = with($ops, @$verb, '--wait', '0');
     is("$r->{rc} $r->{err}", '0 ', "its rights: @$verb");
 }
+
+# half of what the node lets pass that is on its way up, not of nothing
+
+$t->redis('HSET', 'recovery:nodes', 'web2', "${s}000");
+$t->redis('SET', 'recovery:node:web2:kv',
+          '{"epoch":null,"phase":"down","level":0,"events":[]}');
+$r = with($ops, 'step-back', 'kv', '--wait', '0');
+is($t->redis('HGET', 'recovery:kv', 'force'), '25%',
+   'step-back: a node that is down is no measure') or diag($r->{all});
+$t->redis('HSET', 'recovery:nodes', 'web1', '1000');
+$r = with($ops, 'step-back', 'kv', '--wait', '0');
+is($r->{rc}, 4, 'step-back: nobody has a step to go back');
+$t->redis('HSET', 'recovery:nodes', 'web1', "${s}000");
+$t->redis('HDEL', 'recovery:nodes', 'web2');
+$t->redis('DEL', 'recovery:node:web2:kv');
+with($ops, 'clear', 'kv', '--wait', '0');
 
 $r = with($ops, 'down', 'kv', '--reason', 'x', '--wait', '1');
 is($r->{rc}, 1, 'its rights: to wait') or diag($r->{all});

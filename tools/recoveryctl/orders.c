@@ -363,7 +363,27 @@ ctl_resume(ctl_t *ctl)
 }
 
 
-/* Half of the least that a node lets pass. */
+/* Does it let pass more than its floor?  Down or probing it does by somebody's
+   order alone. */
+
+static int
+orders_has_a_step(const ctl_target_t *target, size_t i)
+{
+    const char  *phase;
+
+    phase = json_string_value(json_object_get(target->reports[i], "phase"));
+
+    if (!ctl_node_alive(&target->nodes.node[i]) || phase == NULL) {
+        return 0;
+    }
+
+    return json_is_object(json_object_get(target->reports[i], "force"))
+           || (strcmp(phase, "down") != 0 && strcmp(phase, "probing") != 0);
+}
+
+
+/* Half of the least that a node lets pass.  One that is down is no measure:
+   half of its nothing closed all others for ten minutes. */
 
 static int
 orders_look_step_back(const ctl_target_t *target, ctl_order_t *order)
@@ -377,8 +397,8 @@ orders_look_step_back(const ctl_target_t *target, ctl_order_t *order)
     for (i = 0; i < target->nodes.n; i++) {
         value = json_object_get(target->reports[i], "level");
 
-        if (!ctl_node_alive(&target->nodes.node[i])
-            || !json_is_number(value))
+        if (!orders_has_a_step(target, i) || !json_is_number(value)
+            || json_number_value(value) <= 0)
         {
             continue;
         }
@@ -390,8 +410,8 @@ orders_look_step_back(const ctl_target_t *target, ctl_order_t *order)
     if (least > 1) {
         ctl_error("nobody knows what half of it would be: no node reports a "
                   "level of \"%s\"", target->name);
-        ctl_hint("it has no limit now, or its reference is not known.  Say "
-                 "how much is to pass:");
+        ctl_hint("it has no limit now, is down or probing, or its reference "
+                 "is not known.  Say how much is to pass:");
         ctl_hint("recoveryctl force 50%% %s --for 10m --reason TEXT",
                  target->name);
         return CTL_REFUSED;
