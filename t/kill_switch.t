@@ -133,6 +133,8 @@ sub switched {
     ok(all_are($status), "$label: every request");
 }
 
+my $epoch = 0;
+
 for my $phase (@PHASES) {
 
     ok(to_phase($phase), $phase) or diag(kv()->{phase});
@@ -148,9 +150,11 @@ for my $phase (@PHASES) {
               override_safety => 'failing');
     });
 
-    # nginx stands above redis
+    # nginx stands above redis, of which nothing but the epoch is seen then
 
-    say(force => 'closed', force_until => $end);
+    $epoch++;
+    say(force => 'closed', force_until => $end, epoch => $epoch);
+    $t->wait_for(sub { (kv()->{epoch} // 0) == $epoch }, 'it is read');
     ok(all_are(200), "$phase: open in nginx, closed in redis");
 
     order($t, 'kv', action => 'clear');
