@@ -1,7 +1,6 @@
 
 #include "admit.h"
 #include "bucket.h"
-#include "rcv_atomic.h"
 
 
 /* What those beyond the cut do without, in a policy of one class. */
@@ -60,12 +59,7 @@ rcv_admit_marks(const rcv_admit_at_t *at, uint64_t word,
 }
 
 
-/*
- * Through the bucket.  On its own so that the way through an open gate stays
- * short.
- */
-
-__attribute__((noinline)) static rcv_reason_t
+static rcv_reason_t
 rcv_admit_limited(const rcv_admit_at_t *at, uint64_t word,
     const rcv_marks_t *marks, uint32_t cost_milli, uint64_t now_ns,
     rcv_ticket_t *ticket)
@@ -168,7 +162,7 @@ rcv_admit_cut(const rcv_admit_at_t *at, uint64_t word, uint64_t cut_word,
     rcv_reason_t  reason;
 
     cut = rcv_cut_unpack(cut_word);
-    ticket->slot = rcv_cohort_slot(cut.salt, at->user);
+    ticket->slot = (uint8_t) rcv_cohort_slot(cut.salt, at->user);
 
     marks = rcv_admit_marks(at, word, class_index);
 
@@ -193,26 +187,42 @@ rcv_admit_cut(const rcv_admit_at_t *at, uint64_t word, uint64_t cut_word,
 }
 
 
-rcv_reason_t
-rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
-    uint64_t now_ns, rcv_ticket_t *ticket)
+void
+rcv_admit_read(rcv_admit_at_t *at, uint64_t word)
 {
-    uint64_t          word, cut_word;
-    rcv_marks_t       marks;
-    rcv_gate_mode_t   mode;
+    unsigned  i;
 
-    word = rcv_load_acquire(&at->gate->word);
-    mode = rcv_gate_mode(word);
+    at->word = word;
 
-    ticket->phase = rcv_gate_phase(word);
-    ticket->epoch = rcv_gate_epoch(word);
-    ticket->booked = 0;
-    ticket->charged = 0;
-    ticket->budgeted = 0;
-    ticket->spilled = 0;
-    ticket->slot = RCV_COHORT_NONE;
+    at->ticket = (rcv_ticket_t) { .slot = RCV_COHORT_NONE };
+    at->ticket.epoch = (uint16_t) rcv_gate_epoch(word);
+    at->ticket.phase = (uint8_t) rcv_gate_phase(word);
 
-    if (mode == RCV_GATE_CLOSED) {
+    for (i = 0; i < RCV_CLASSES_MAX; i++) {
+        at->places[i] = 0;
+
+        if (rcv_gate_mode(word) == RCV_GATE_OPEN && !rcv_gate_cut(word)
+            && i <= rcv_gate_class_max(word))
+        {
+            at->places[i] = rcv_inflight_watermark(rcv_gate_limit(word),
+                                             at->policy->classes[i].share_ppm,
+                                             i);
+        }
+    }
+}
+
+
+rcv_reason_t
+rcv_admit_guarded(const rcv_admit_at_t *at, unsigned class_index,
+    uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket)
+{
+    uint64_t     word, cut;
+    rcv_marks_t  marks;
+
+    word = at->word;
+    *ticket = at->ticket;
+
+    if (rcv_gate_mode(word) == RCV_GATE_CLOSED) {
         return rcv_gate_reason(word);
     }
 
@@ -222,11 +232,11 @@ rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
         return RCV_REASON_PROBING;
     }
 
-    cut_word = rcv_load(&at->gate->cohort);
+    cut = rcv_load(&at->gate->cohort);
 
-    if (cut_word != 0 && class_index >= rcv_cut_class(cut_word)) {
-        return rcv_admit_cut(at, word, cut_word, class_index, cost_milli,
-                             now_ns, ticket);
+    if (cut != 0 && class_index >= rcv_cut_class(cut)) {
+        return rcv_admit_cut(at, word, cut, class_index, cost_milli, now_ns,
+                             ticket);
     }
 
     marks = rcv_admit_marks(at, word, class_index);
@@ -236,7 +246,7 @@ rcv_admit(const rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
 
 
 rcv_reason_t
-rcv_admit_retry(const rcv_admit_at_t *at, unsigned class_index,
+rcv_admit_retry(rcv_admit_at_t *at, unsigned class_index,
     uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket)
 {
     uint32_t      share_ppm;
@@ -244,16 +254,18 @@ rcv_admit_retry(const rcv_admit_at_t *at, unsigned class_index,
     rcv_reason_t  reason;
 
     word = rcv_load_acquire(&at->gate->word);
+
+    if (word != at->word) {
+        rcv_admit_read(at, word);
+    }
+
     share_ppm = at->policy->classes[class_index].share_ppm;
 
     if (rcv_gate_mode(word) != RCV_GATE_CLOSED
         && class_index <= rcv_gate_class_max(word)
         && !rcv_budget_fits(at->gate, share_ppm, class_index))
     {
-        *ticket = (rcv_ticket_t) { .slot = RCV_COHORT_NONE };
-        ticket->phase = rcv_gate_phase(word);
-        ticket->epoch = rcv_gate_epoch(word);
-
+        *ticket = at->ticket;
         return RCV_REASON_RETRY_BUDGET;
     }
 
@@ -287,22 +299,12 @@ int
 rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
 {
     if (!ticket->booked && at->slot != NULL) {
-        ticket->booked = (unsigned) rcv_inflight_take(at->gate, at->slot,
-                                                      at->gate_index,
-                                                      RCV_IN_FLIGHT_MAX + 1);
+        ticket->booked = (uint8_t) rcv_inflight_take(at->gate, at->slot,
+                                                     at->gate_index,
+                                                     RCV_IN_FLIGHT_MAX + 1);
     }
 
     return (int) ticket->booked;
-}
-
-
-void
-rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
-{
-    if (ticket->booked) {
-        ticket->booked = 0;
-        rcv_inflight_give(at->gate, at->slot, at->gate_index);
-    }
 }
 
 

@@ -23,24 +23,51 @@
 #include "rcv_atomic.h"
 
 
+/* What a decision leaves, to be given back or asked again. */
+
+typedef struct {
+    uint16_t             epoch;
+    uint8_t              phase;         /* in which it was decided */
+    uint8_t              slot;          /* RCV_COHORT_NONE: not asked, none */
+    uint8_t              booked;        /* holds a permit: give it back */
+    uint8_t              charged;       /* took its cost from the bucket */
+    uint8_t              budgeted;      /* took a token for a retry */
+    uint8_t              spilled;       /* let in beyond the cut */
+} rcv_ticket_t;
+
+
+/*
+ * Where a process stands at a gate.  The caller sets the first five and zeros
+ * the rest, in which is kept what the gate's word means, for as long as it is
+ * the same: it is read again with each decision, and changes a few times a
+ * second at most.
+ */
+
 typedef struct {
     rcv_gate_t          *gate;
     rcv_slot_t          *slot;          /* NULL: looks, books nothing */
     unsigned             gate_index;
     const rcv_policy_t  *policy;
     rcv_str_t            user;          /* empty: no cohort, or nobody asks */
+
+    uint64_t             word;
+    rcv_ticket_t         ticket;        /* a new one, under this word */
+
+    /* of a gate that is open and without a cut; else 0 */
+    uint32_t             places[RCV_CLASSES_MAX];
 } rcv_admit_at_t;
 
 
-typedef struct {
-    rcv_phase_t          phase;         /* in which it was decided */
-    uint32_t             epoch;
-    unsigned             booked;        /* holds a permit: give it back */
-    unsigned             charged;       /* took its cost from the bucket */
-    unsigned             budgeted;      /* took a token for a retry */
-    unsigned             spilled;       /* let in beyond the cut */
-    unsigned             slot;          /* RCV_COHORT_NONE: not asked, none */
-} rcv_ticket_t;
+/*
+ * Is there a need to know more of a request than its class: who the user is,
+ * or whether it is a retry?
+ */
+
+static inline int
+rcv_admit_asks(const rcv_admit_at_t *at)
+{
+    return rcv_load(&at->gate->cohort) != 0 || rcv_budget_on(at->gate);
+}
 
 
 /* Will the user be asked for?  Only then must at->user be there. */
@@ -50,23 +77,70 @@ rcv_admit_asks_user(const rcv_admit_at_t *at, unsigned class_index)
 {
     uint64_t  cut;
 
-    if (at->policy->cohort < 0) {
-        return 0;
-    }
-
     cut = rcv_load(&at->gate->cohort);
 
-    return cut != 0 && class_index >= rcv_cut_class(cut);
+    return cut != 0 && class_index >= rcv_cut_class(cut)
+           && at->policy->cohort >= 0;
 }
 
 
+/* The gate's word is another one than at->word. */
+void rcv_admit_read(rcv_admit_at_t *at, uint64_t word);
+
+/* Under a limit or a cut, or refused, and if so why: admit.c. */
+rcv_reason_t rcv_admit_guarded(const rcv_admit_at_t *at,
+    unsigned class_index, uint32_t cost_milli, uint64_t now_ns,
+    rcv_ticket_t *ticket);
+
+
+/*
+ * The way through an open gate, short because all requests of a backend that
+ * is well go it.  0: it is not as simple as that, ask rcv_admit().
+ */
+
+static inline int
+rcv_admit_open(const rcv_admit_at_t *at, unsigned class_index,
+    rcv_ticket_t *ticket)
+{
+    if (rcv_load_acquire(&at->gate->word) != at->word
+        || at->slot == NULL
+        || !rcv_inflight_take(at->gate, at->slot, at->gate_index,
+                              at->places[class_index]))
+    {
+        return 0;
+    }
+
+    *ticket = at->ticket;
+    ticket->booked = 1;
+
+    return 1;
+}
+
 
 /* Returns RCV_REASON_NONE when it passes.  cost_milli: 0 to COST_MAX. */
-rcv_reason_t rcv_admit(const rcv_admit_at_t *at, unsigned class_index,
-    uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket);
+
+static inline rcv_reason_t
+rcv_admit(rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
+    uint64_t now_ns, rcv_ticket_t *ticket)
+{
+    uint64_t  word;
+
+    word = rcv_load_acquire(&at->gate->word);
+
+    if (word != at->word) {
+        rcv_admit_read(at, word);
+    }
+
+    if (rcv_admit_open(at, class_index, ticket)) {
+        return RCV_REASON_NONE;
+    }
+
+    return rcv_admit_guarded(at, class_index, cost_milli, now_ns, ticket);
+}
+
 
 /* The same for a request that is a retry. */
-rcv_reason_t rcv_admit_retry(const rcv_admit_at_t *at, unsigned class_index,
+rcv_reason_t rcv_admit_retry(rcv_admit_at_t *at, unsigned class_index,
     uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket);
 
 /*
@@ -98,7 +172,16 @@ void rcv_admit_attempt(const rcv_admit_at_t *at, uint32_t cost_milli,
 int rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
 
 /* The permit back, at the end of the request; safe to call twice. */
-void rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
+
+static inline void
+rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
+{
+    if (ticket->booked) {
+        ticket->booked = 0;
+        rcv_inflight_give(at->gate, at->slot, at->gate_index);
+    }
+}
+
 
 /* Permit, cost and token back: the request was turned away by another gate. */
 void rcv_admit_undo(const rcv_admit_at_t *at, uint32_t cost_milli,

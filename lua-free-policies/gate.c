@@ -26,6 +26,7 @@ rcv_gate_pack(const rcv_gate_word_t *word)
 
     packed |= (uint64_t) (word->epoch & ((1u << RCV_GATE_EPOCH_BITS) - 1))
               << RCV_GATE_EPOCH_SHIFT;
+    packed |= (uint64_t) (word->cut != 0) << RCV_GATE_CUT_SHIFT;
     packed |= rcv_min(word->class_max, RCV_CLASSES_MAX - 1)
               << RCV_GATE_CLASS_SHIFT;
     packed |= (uint64_t) reason << RCV_GATE_REASON_SHIFT;
@@ -45,6 +46,7 @@ rcv_gate_unpack(uint64_t packed)
     word.phase = rcv_gate_phase(packed);
     word.reason = rcv_gate_reason(packed);
     word.class_max = rcv_gate_class_max(packed);
+    word.cut = rcv_gate_cut(packed);
     word.epoch = rcv_gate_epoch(packed);
     word.in_flight_limit = rcv_gate_limit(packed);
 
@@ -104,7 +106,8 @@ void
 rcv_gate_publish(rcv_gate_t *gate, const rcv_allowance_t *allowance,
     uint64_t now_ns)
 {
-    uint64_t  interval_ns, burst_ns;
+    uint64_t         interval_ns, burst_ns;
+    rcv_gate_word_t  word;
 
     interval_ns = 0;
 
@@ -118,5 +121,9 @@ rcv_gate_publish(rcv_gate_t *gate, const rcv_allowance_t *allowance,
     rcv_gate_change_rate(gate, interval_ns, burst_ns, now_ns);
 
     rcv_store(&gate->cohort, allowance->cohort);
-    rcv_store_release(&gate->word, rcv_gate_pack(&allowance->word));
+
+    word = allowance->word;
+    word.cut = (allowance->cohort != 0);
+
+    rcv_store_release(&gate->word, rcv_gate_pack(&word));
 }

@@ -73,6 +73,7 @@ typedef struct {
     unsigned             class_max;     /* classes after it: REASON_PROBING */
     uint32_t             epoch;         /* 16 bits; changes with the phase */
     uint32_t             in_flight_limit;
+    unsigned             cut;           /* there is one; see "cohort" */
 } rcv_gate_word_t;
 
 
@@ -86,19 +87,21 @@ typedef struct {
 
 /*
  * The word's bits, lowest first: mode 2, phase 3, reason 4, class_max 4,
- * 11 unused, epoch 16, in_flight_limit 24.
+ * cut 1, 10 unused, epoch 16, in_flight_limit 24.
  */
 
 #define RCV_GATE_MODE_BITS    2
 #define RCV_GATE_PHASE_BITS   3
 #define RCV_GATE_REASON_BITS  4
 #define RCV_GATE_CLASS_BITS   4
+#define RCV_GATE_CUT_BITS     1
 #define RCV_GATE_EPOCH_BITS   16
 #define RCV_GATE_LIMIT_BITS   24
 
 #define RCV_GATE_PHASE_SHIFT   RCV_GATE_MODE_BITS
 #define RCV_GATE_REASON_SHIFT  (RCV_GATE_PHASE_SHIFT + RCV_GATE_PHASE_BITS)
 #define RCV_GATE_CLASS_SHIFT   (RCV_GATE_REASON_SHIFT + RCV_GATE_REASON_BITS)
+#define RCV_GATE_CUT_SHIFT     (RCV_GATE_CLASS_SHIFT + RCV_GATE_CLASS_BITS)
 #define RCV_GATE_LIMIT_SHIFT   (64 - RCV_GATE_LIMIT_BITS)
 #define RCV_GATE_EPOCH_SHIFT   (RCV_GATE_LIMIT_SHIFT - RCV_GATE_EPOCH_BITS)
 
@@ -107,7 +110,7 @@ _Static_assert(RCV_PHASES <= 1 << RCV_GATE_PHASE_BITS, "phase");
 _Static_assert(RCV_REASONS <= 1 << RCV_GATE_REASON_BITS, "reason");
 _Static_assert(RCV_CLASSES_MAX <= 1 << RCV_GATE_CLASS_BITS, "class");
 _Static_assert(RCV_IN_FLIGHT_MAX < 1 << RCV_GATE_LIMIT_BITS, "limit");
-_Static_assert(RCV_GATE_CLASS_SHIFT + RCV_GATE_CLASS_BITS
+_Static_assert(RCV_GATE_CUT_SHIFT + RCV_GATE_CUT_BITS
                <= RCV_GATE_EPOCH_SHIFT, "the fields fill no more than 64 bits");
 
 
@@ -150,6 +153,13 @@ rcv_gate_class_max(uint64_t packed)
 }
 
 
+static inline unsigned
+rcv_gate_cut(uint64_t packed)
+{
+    return rcv_gate_bits(packed, RCV_GATE_CUT_SHIFT, RCV_GATE_CUT_BITS);
+}
+
+
 static inline uint32_t
 rcv_gate_epoch(uint64_t packed)
 {
@@ -167,7 +177,8 @@ rcv_gate_limit(uint64_t packed)
 /*
  * Values too large become the largest there is; of the epoch, 16 bits count.
  * A mode that sheds is never without a reason: REASON_NONE becomes DOWN when
- * closed and RATE when limited, since a decision of REASON_NONE passes.
+ * closed and RATE when limited, since a decision of REASON_NONE passes.  Of
+ * an allowance "cut" is what "cohort" says, whatever it is.
  */
 uint64_t rcv_gate_pack(const rcv_gate_word_t *word);
 rcv_gate_word_t rcv_gate_unpack(uint64_t packed);

@@ -1,35 +1,9 @@
 
 #include "inflight.h"
-#include "rcv_atomic.h"
 
 
 /* A booking takes some ten ns, a snapshot of 16 slots some hundred. */
 #define RCV_RECONCILE_TRIES  100
-
-
-/*
- * seq frames a booking for the reader in rcv_inflight_reconcile().  The odd
- * value needs no order of its own: everything written after it is written
- * with release, so who sees any of that sees the odd value too.
- */
-
-static uint64_t
-rcv_slot_begin(rcv_slot_t *slot)
-{
-    uint64_t  seq;
-
-    seq = rcv_load(&slot->seq) + 1;
-    rcv_store(&slot->seq, seq);
-
-    return seq;
-}
-
-
-static void
-rcv_slot_end(rcv_slot_t *slot, uint64_t seq)
-{
-    rcv_store_release(&slot->seq, seq + 1);
-}
 
 
 rcv_slot_t *
@@ -95,67 +69,6 @@ rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner)
     (void) rcv_cas(&slot->start, &start, 0);
 
     return rcv_cas(&slot->owner, &owner, 0);
-}
-
-
-int
-rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
-    uint32_t watermark)
-{
-    int        taken;
-    uint32_t   n, *cell;
-    uint64_t   seq;
-
-    n = rcv_load(&gate->in_flight);
-
-    if (n >= watermark) {
-        return 0;
-    }
-
-    if (slot == NULL) {
-        return 1;
-    }
-
-    seq = rcv_slot_begin(slot);
-
-    do {
-        taken = rcv_cas(&gate->in_flight, &n, n + 1);
-    } while (!taken && n < watermark);
-
-    if (taken) {
-        cell = rcv_slot_cell(slot, gate_index);
-        rcv_store_release(cell, rcv_load(cell) + 1);
-    }
-
-    rcv_slot_end(slot, seq);
-
-    return taken;
-}
-
-
-void
-rcv_inflight_give(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index)
-{
-    uint32_t   n, *cell;
-    uint64_t   seq;
-
-    if (slot == NULL) {
-        return;
-    }
-
-    cell = rcv_slot_cell(slot, gate_index);
-    n = rcv_load(cell);
-
-    if (n == 0) {
-        return;
-    }
-
-    seq = rcv_slot_begin(slot);
-
-    rcv_store_release(cell, n - 1);
-    (void) rcv_fetch_sub(&gate->in_flight, 1);
-
-    rcv_slot_end(slot, seq);
 }
 
 

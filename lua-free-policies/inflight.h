@@ -34,6 +34,7 @@
 
 
 #include "gate.h"
+#include "rcv_atomic.h"
 
 
 typedef struct {
@@ -122,18 +123,100 @@ rcv_inflight_watermark(uint32_t limit, uint32_t share_ppm, unsigned rank)
 
 
 /*
+ * seq frames a booking for the reader in rcv_inflight_reconcile().  The odd
+ * value needs no order of its own: everything written after it is written
+ * with release, so who sees any of that sees the odd value too.
+ */
+
+static inline uint64_t
+rcv_slot_begin(rcv_slot_t *slot)
+{
+    uint64_t  seq;
+
+    seq = rcv_load(&slot->seq) + 1;
+    rcv_store(&slot->seq, seq);
+
+    return seq;
+}
+
+
+static inline void
+rcv_slot_end(rcv_slot_t *slot, uint64_t seq)
+{
+    rcv_store_release(&slot->seq, seq + 1);
+}
+
+
+/*
  * Takes a permit while fewer than "watermark" are out; 1: taken, 0: full.
  * slot may be NULL: checks only.
  */
-int rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
-    uint32_t watermark);
+
+static inline int
+rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
+    uint32_t watermark)
+{
+    int        taken;
+    uint32_t   n, *cell;
+    uint64_t   seq;
+
+    n = rcv_load(&gate->in_flight);
+
+    if (n >= watermark) {
+        return 0;
+    }
+
+    if (slot == NULL) {
+        return 1;
+    }
+
+    seq = rcv_slot_begin(slot);
+
+    do {
+        taken = rcv_cas(&gate->in_flight, &n, n + 1);
+    } while (!taken && n < watermark);
+
+    if (taken) {
+        cell = rcv_slot_cell(slot, gate_index);
+        rcv_store_release(cell, rcv_load(cell) + 1);
+    }
+
+    rcv_slot_end(slot, seq);
+
+    return taken;
+}
+
 
 /*
  * Gives one back; the caller took it, from the same slot.  If the slot was
  * emptied meanwhile there is nothing left to give.
  */
-void rcv_inflight_give(rcv_gate_t *gate, rcv_slot_t *slot,
-    unsigned gate_index);
+
+static inline void
+rcv_inflight_give(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index)
+{
+    uint32_t   n, *cell;
+    uint64_t   seq;
+
+    if (slot == NULL) {
+        return;
+    }
+
+    cell = rcv_slot_cell(slot, gate_index);
+    n = rcv_load(cell);
+
+    if (n == 0) {
+        return;
+    }
+
+    seq = rcv_slot_begin(slot);
+
+    rcv_store_release(cell, n - 1);
+    (void) rcv_fetch_sub(&gate->in_flight, 1);
+
+    rcv_slot_end(slot, seq);
+}
+
 
 /*
  * Leader: makes in_flight the sum of the cells.  Works on a quiescent

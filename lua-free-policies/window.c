@@ -3,23 +3,9 @@
 
 
 const uint32_t  rcv_latency_bounds_ms[RCV_LATENCY_BUCKETS - 1] = {
-    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000
+    RCV_LATENCY_FIRST_MS, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000,
+    10000
 };
-
-
-unsigned
-rcv_latency_bucket(uint64_t latency_ms)
-{
-    unsigned  i;
-
-    for (i = 0; i < RCV_LATENCY_BUCKETS - 1; i++) {
-        if (latency_ms <= rcv_latency_bounds_ms[i]) {
-            break;
-        }
-    }
-
-    return i;
-}
 
 
 uint64_t

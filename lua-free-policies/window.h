@@ -13,6 +13,8 @@
 
 #define RCV_LATENCY_BUCKETS  14         /* the last one has no upper bound */
 
+#define RCV_LATENCY_FIRST_MS  1         /* bound of the first */
+
 /* Upper bounds in ms of all but the last bucket. */
 extern const uint32_t  rcv_latency_bounds_ms[RCV_LATENCY_BUCKETS - 1];
 
@@ -115,7 +117,24 @@ typedef struct {
 } rcv_round_t;
 
 
-unsigned rcv_latency_bucket(uint64_t latency_ms);
+static inline unsigned
+rcv_latency_bucket(uint64_t latency_ms)
+{
+    unsigned  i;
+
+    if (latency_ms <= RCV_LATENCY_FIRST_MS) {
+        return 0;
+    }
+
+    for (i = 1; i < RCV_LATENCY_BUCKETS - 1; i++) {
+        if (latency_ms <= rcv_latency_bounds_ms[i]) {
+            break;
+        }
+    }
+
+    return i;
+}
+
 
 /*
  * Upper estimate of a quantile in ms, interpolated within its bucket;

@@ -3,7 +3,7 @@
  * The shell's own declarations: configuration, what a worker process holds,
  * what a request remembers, and the calls between the files.
  *
- * The way of a request:   _request.c   classify, admit, answer, release
+ * The way of a request:   _request.c, _ask.h  classify, admit
  *                         _upstream.c, _round.c  the same for each attempt,
  *                                      where "recovery" is in upstream {}
  *                         _observe.c   attempts -> results
@@ -26,6 +26,10 @@
 #include "words.h"
 
 
+/* Seen by nobody else, and so without a way round in each use of it. */
+#pragma GCC visibility push(hidden)
+
+
 #define NGX_HTTP_RECOVERY_VERSION       "0.1.0"
 
 #define NGX_HTTP_RECOVERY_BACKENDS_MAX  8       /* in one "recovery" */
@@ -36,6 +40,7 @@ typedef struct ngx_http_recovery_leader_s  ngx_http_recovery_leader_t;
 typedef struct ngx_http_recovery_round_s   ngx_http_recovery_round_t;
 typedef struct ngx_http_recovery_keeper_s  ngx_http_recovery_keeper_t;
 typedef struct ngx_http_recovery_loaded_s  ngx_http_recovery_loaded_t;
+typedef struct ngx_http_recovery_main_conf_s  ngx_http_recovery_main_conf_t;
 
 
 /* A place in the configuration, for what is found out only later. */
@@ -59,7 +64,10 @@ typedef struct {
     ngx_http_recovery_policy_t *policy;
     rcv_limits_t                limits;
     ngx_uint_t                  index;          /* of its record */
+    ngx_http_recovery_main_conf_t  *main;
     ngx_http_recovery_record_t *record;
+    rcv_admit_at_t              gate;           /* of nobody's user */
+    uint64_t                   *passed;         /* of the default class */
     ngx_uint_t                  declared;       /* has a block of its own */
     ngx_http_recovery_at_t      at;             /* its block, else first use */
 } ngx_http_recovery_backend_t;
@@ -99,7 +107,7 @@ typedef struct {
 } ngx_http_recovery_redis_conf_t;
 
 
-typedef struct {
+struct ngx_http_recovery_main_conf_s {
     ngx_array_t                 policies;       /* ..._policy_t * */
     ngx_array_t                 backends;       /* ..._backend_t * */
     ngx_shm_zone_t             *shm_zone;
@@ -108,17 +116,45 @@ typedef struct {
     ngx_str_t                   state_file;     /* empty: none */
     ngx_http_recovery_at_t      state_at;
     ngx_cycle_t                *cycle;
+    ngx_int_t                   content_phase;  /* first of its handlers */
 
     /* of this worker process, from init_process on */
     ngx_http_recovery_zone_t   *zone;
     rcv_slot_t                 *slot;           /* NULL: none free */
     uint64_t                    generation;     /* of this configuration */
     ngx_http_recovery_leader_t *leader;
-} ngx_http_recovery_main_conf_t;
+};
+
+
+/* One backend that a main request, or an attempt, was decided for. */
+
+typedef struct ngx_http_recovery_decision_s  ngx_http_recovery_decision_t;
+
+struct ngx_http_recovery_decision_s {
+    ngx_http_recovery_decision_t *next;         /* in ctx->decisions */
+    ngx_http_recovery_backend_t  *backend;
+    rcv_ticket_t                  ticket;
+    uint32_t                      cost_milli;   /* it was asked with */
+    uint8_t                       class_index;
+    uint8_t                       outcome;      /* rcv_outcome_t */
+    uint8_t                       reason;       /* rcv_reason_t */
+
+    /* the request is in a location that stands on this backend */
+    unsigned                      active:1;
+
+    /* an attempt has been made on what was granted here */
+    unsigned                      attempted:1;
+};
 
 
 typedef struct {
     ngx_array_t                *backends;       /* ..._backend_t *; NULL: off */
+
+
+    /* how each decision begins, when there is one backend and nothing that
+       requests say counts; else without a backend */
+    ngx_http_recovery_decision_t  plain;
+
     ngx_http_complex_value_t   *class_name;
     ngx_uint_t                  class_client_chosen;
     ngx_http_recovery_at_t      class_at;
@@ -139,24 +175,6 @@ typedef struct {
 } ngx_http_recovery_srv_conf_t;
 
 
-/* One backend that a main request, or an attempt, was decided for. */
-
-typedef struct {
-    ngx_http_recovery_backend_t  *backend;
-    rcv_ticket_t                  ticket;
-    ngx_uint_t                    class_index;
-    uint32_t                      cost_milli;   /* it was asked with */
-    rcv_outcome_t                 outcome;
-    rcv_reason_t                  reason;
-
-    /* the request is in a location that stands on this backend */
-    unsigned                      active:1;
-
-    /* an attempt has been made on what was granted here */
-    unsigned                      attempted:1;
-} ngx_http_recovery_decision_t;
-
-
 typedef enum {
     NGX_HTTP_RECOVERY_RETRY_UNKNOWN = 0,        /* nobody had to know yet */
     NGX_HTTP_RECOVERY_RETRY_NO,
@@ -170,14 +188,16 @@ typedef struct {
     ngx_http_request_t             *request;
     ngx_http_recovery_loc_conf_t   *conf;
     ngx_http_recovery_main_conf_t  *main;
-    ngx_http_recovery_policy_t     *policy;     /* that gave class_index */
-    ngx_uint_t                      class_index;
-    ngx_http_recovery_retry_t       retry;      /* by the policy's rule */
-    rcv_str_t                       user;       /* that "cohort" names */
-    ngx_uint_t                      user_known;
     uint32_t                        cost_milli;
-    ngx_uint_t                      uploading;  /* nothing is booked yet */
-    ngx_uint_t                      again;      /* an attempt failed before */
+    unsigned                        uploading;  /* nothing is booked yet */
+    unsigned                        again;      /* an attempt failed before */
+
+    /* what the policy makes of it */
+    ngx_http_recovery_policy_t     *policy;
+    ngx_uint_t                      class_index;
+    ngx_http_recovery_retry_t       retry;      /* by its rule */
+    unsigned                        user_known;
+    rcv_str_t                       user;       /* that "cohort" names */
 } ngx_http_recovery_ask_t;
 
 
@@ -189,24 +209,40 @@ typedef struct {
 } ngx_http_recovery_subrequest_t;
 
 
-/* What a main request remembers. */
+typedef enum {
+    NGX_HTTP_RECOVERY_ASKED = 0,
+    NGX_HTTP_RECOVERY_SIMPLE,           /* let in, by its first decision */
+    NGX_HTTP_RECOVERY_SETTLED           /* counted, and holds nothing */
+} ngx_http_recovery_stage_t;
+
+
+/*
+ * What a main request remembers; lies in its pool and ends with it.  The
+ * first decision, mostly the only one, comes with it.
+ */
 
 typedef struct {
-    ngx_http_recovery_main_conf_t  *main;
+    ngx_pool_cleanup_t              cleanup;
+    ngx_http_request_t             *request;        /* the main one */
     ngx_msec_t                      start_ms;
-    ngx_uint_t                      ndecisions;
-    ngx_uint_t                      states_seen;    /* attempts counted */
-    ngx_array_t                    *subrequests;    /* ..._subrequest_t */
+
     ngx_http_recovery_round_t      *rounds;         /* the latest first */
-    ngx_uint_t                      retry_after_s;
-    ngx_uint_t                      shed_status;
+    ngx_array_t                    *subrequests;    /* ..._subrequest_t */
+    ngx_uint_t                      states_seen;    /* attempts counted */
     void                          (*finalize)(ngx_http_request_t *r,
                                               ngx_int_t rc);
+    uint32_t                        retry_after_s;
+    uint16_t                        shed_status;
+    uint8_t                         stage;          /* ..._stage_t */
     unsigned                        uploading:1;    /* holds nothing yet */
     unsigned                        shed:1;     /* it, or what it waits for */
     unsigned                        shed_subrequest:1;
     unsigned                        observed:1;
-    ngx_http_recovery_decision_t    decisions[NGX_HTTP_RECOVERY_BACKENDS_MAX];
+    unsigned                        unused:4;
+
+    ngx_http_recovery_decision_t   *decisions;      /* the first one first */
+    ngx_http_recovery_decision_t    first;
+    ngx_http_recovery_ask_t         ask;            /* what is asked now */
 } ngx_http_recovery_ctx_t;
 
 
@@ -249,68 +285,68 @@ char *ngx_http_recovery_set_control(ngx_conf_t *cf, ngx_command_t *cmd,
 
 ngx_int_t ngx_http_recovery_handler(ngx_http_request_t *r);
 
-/* NULL: the main request has not met a backend yet. */
-ngx_http_recovery_ctx_t *ngx_http_recovery_ctx(ngx_http_request_t *r);
-
 /* Makes it, where there is none; NULL: no memory, which is counted. */
 ngx_http_recovery_ctx_t *ngx_http_recovery_ctx_create(ngx_http_request_t *r);
 
-/* What a location has decided for a backend; NULL: nothing. */
-ngx_http_recovery_decision_t *ngx_http_recovery_decided(
-    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_backend_t *backend);
+/* Its cleanup: the end of the request, on every way that it may end. */
+void ngx_http_recovery_over(void *data);
 
-/* Of the policy that is asked; _facts.c. */
-ngx_uint_t ngx_http_recovery_class(ngx_http_recovery_ask_t *ask);
-rcv_str_t ngx_http_recovery_user(ngx_http_recovery_ask_t *ask);
-uint32_t ngx_http_recovery_cost(ngx_http_request_t *r,
-    ngx_http_recovery_loc_conf_t *rlcf);
+/* Finds it by its cleanup, when nginx has wiped the contexts. */
+ngx_http_recovery_ctx_t *ngx_http_recovery_ctx_find(ngx_http_request_t *mr);
 
-/* Found out when it matters: not while the backend is quietly up. */
-ngx_uint_t ngx_http_recovery_is_retry(ngx_http_recovery_ask_t *ask,
-    ngx_http_recovery_backend_t *backend);
 
 /*
- * One admission.  ask() fills the decision in: NGX_OK: let pass, or would be
- * shed but for the dry run; NGX_DECLINED: shed, nothing is held.  When all
- * backends have let it pass, each is told by ask_passed(), which counts; when
- * one has not, the others are told by ask_undo(), and it by ask_shed(), which
- * counts, logs, and says when to come back.
+ * Could it have one that nginx's list does not show?  Only a main request on
+ * its first way through the phases surely has not.
  */
-void ngx_http_recovery_ask_init(ngx_http_recovery_ask_t *ask,
-    ngx_http_request_t *r);
-ngx_int_t ngx_http_recovery_ask(ngx_http_recovery_ask_t *ask,
-    ngx_http_recovery_backend_t *backend,
-    ngx_http_recovery_decision_t *decision);
-void ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
-    ngx_http_recovery_decision_t *decision);
-void ngx_http_recovery_ask_undo(ngx_http_recovery_ask_t *ask,
-    ngx_http_recovery_decision_t *decision);
-void ngx_http_recovery_ask_shed(ngx_http_recovery_ask_t *ask,
-    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t *decision);
+
+static ngx_inline ngx_uint_t
+ngx_http_recovery_ctx_hidden(ngx_http_request_t *r)
+{
+    return r->internal || r->filter_finalize;
+}
+
+
+/* NULL: the main request has not met a backend yet. */
+
+static ngx_inline ngx_http_recovery_ctx_t *
+ngx_http_recovery_ctx(ngx_http_request_t *r)
+{
+    ngx_http_request_t       *mr;
+    ngx_http_recovery_ctx_t  *ctx;
+
+    mr = r->main;
+    ctx = ngx_http_get_module_ctx(mr, ngx_http_recovery_module);
+
+    return (ctx == NULL && ngx_http_recovery_ctx_hidden(mr))
+           ? ngx_http_recovery_ctx_find(mr) : ctx;
+}
+
+
+/* What a location has decided for a backend; NULL: nothing. */
+
+static ngx_inline ngx_http_recovery_decision_t *
+ngx_http_recovery_decided(ngx_http_recovery_ctx_t *ctx,
+    ngx_http_recovery_backend_t *backend)
+{
+    ngx_http_recovery_decision_t  *decision;
+
+    decision = ctx->decisions;
+
+    while (decision != NULL && decision->backend != backend) {
+        decision = decision->next;
+    }
+
+    return decision;
+}
+
+
+/* Counts a request that could not be decided, and was let pass. */
+void ngx_http_recovery_undecided(ngx_http_request_t *r,
+    ngx_http_recovery_undecided_t why);
 
 /* Books the permits of what was let in with its body still to come. */
 void ngx_http_recovery_book(ngx_http_recovery_ctx_t *ctx);
-
-/* Gives all permits back; safe to call twice. */
-void ngx_http_recovery_release(ngx_http_recovery_ctx_t *ctx);
-
-
-static ngx_inline rcv_admit_at_t
-ngx_http_recovery_at(ngx_http_recovery_main_conf_t *rmcf,
-    ngx_http_recovery_backend_t *backend)
-{
-    rcv_admit_at_t  at;
-
-    at.gate = &backend->record->gate;
-    at.slot = rmcf->slot;
-    at.gate_index = (unsigned) backend->index;
-    at.policy = backend->policy->core;
-    at.user.data = NULL;
-    at.user.len = 0;
-
-    return at;
-}
-
 
 static ngx_inline uint64_t
 ngx_http_recovery_now_ns(void)
@@ -356,28 +392,61 @@ void ngx_http_recovery_rounds_stream(ngx_http_request_t *r,
 void ngx_http_recovery_rounds_release(ngx_http_recovery_ctx_t *ctx);
 
 
+/* Gives all permits back; safe to call twice. */
+
+static ngx_inline void
+ngx_http_recovery_release(ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_http_recovery_decision_t  *decision;
+
+    for (decision = ctx->decisions; decision; decision = decision->next) {
+        rcv_admit_release(&decision->backend->gate, &decision->ticket);
+    }
+
+    if (ctx->rounds != NULL) {
+        ngx_http_recovery_rounds_release(ctx);
+    }
+}
+
+
 /* _answer.c */
 
 /* Turns the request away; the value is the phase handler's to return. */
 ngx_int_t ngx_http_recovery_answer(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx, ngx_uint_t status);
 
-ngx_int_t ngx_http_recovery_filter_init(ngx_conf_t *cf);
+/*
+ * At the headers of any answer of a main request that was shed, or of a
+ * subrequest of it: is it the one that tells?
+ */
+ngx_int_t ngx_http_recovery_answer_header(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx);
+
+
+/* Of a content type, whatever follows; the last byte first: it differs. */
+
+static ngx_inline ngx_uint_t
+ngx_http_recovery_is_type(ngx_str_t *type, const char *name, size_t len)
+{
+    return type->len >= len
+           && ngx_tolower(type->data[len - 1]) == name[len - 1]
+           && ngx_strncasecmp(type->data, (u_char *) name, len) == 0;
+}
+
+
+/* "application/grpc", also with "+proto", "-web" or parameters behind it */
+
+static ngx_inline ngx_uint_t
+ngx_http_recovery_is_grpc(ngx_str_t *type)
+{
+    return ngx_http_recovery_is_type(type, "application/grpc",
+                                     sizeof("application/grpc") - 1);
+}
 
 
 /* _hold.c */
 
 void ngx_http_recovery_hold_init(void);
-
-/*
- * At the headers of a main request's answer: sees to it that its permits come
- * back when the backend is done with it.
- */
-void ngx_http_recovery_hold_answer(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx);
-
-/* Is the body of the main request still to come from the client? */
-ngx_uint_t ngx_http_recovery_uploading(ngx_http_request_t *r);
 
 
 /* _variables.c */
@@ -387,14 +456,14 @@ ngx_int_t ngx_http_recovery_add_variables(ngx_conf_t *cf);
 
 /* _observe.c */
 
-ngx_int_t ngx_http_recovery_log_handler(ngx_http_request_t *r);
-
 /*
  * Counts what the request's attempts have come to: all that is known at the
  * end of it, or at the headers of an answer that may stream for hours.
  */
-void ngx_http_recovery_observe(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx);
+void ngx_http_recovery_observe(ngx_http_recovery_ctx_t *ctx);
+
+/* The same, and gives back what is held: there is no more to come. */
+void ngx_http_recovery_settle(ngx_http_recovery_ctx_t *ctx);
 
 /*
  * The main request moves to another location: counts what was attempted in
@@ -404,17 +473,6 @@ void ngx_http_recovery_leave(ngx_http_request_t *r);
 
 /* In times of ngx_http_upstream_state_t: it did not come to that. */
 #define NGX_HTTP_RECOVERY_NO_TIME  ((ngx_msec_t) -1)
-
-/* Beside the results of the core: an error by load, a client that left. */
-#define NGX_HTTP_RECOVERY_OVERLOAD  RCV_RESULTS
-#define NGX_HTTP_RECOVERY_GONE      (RCV_RESULTS + 1)
-
-/* RCV_RESULT_ERROR or _OVERLOAD: the error that a status says. */
-ngx_uint_t ngx_http_recovery_error_of(ngx_uint_t status);
-
-/* One result of one attempt, for one backend. */
-void ngx_http_recovery_result_add(ngx_http_recovery_decision_t *decision,
-    ngx_uint_t result, ngx_msec_t latency_ms);
 
 /* Notes a subrequest whose attempts count as the main request's. */
 void ngx_http_recovery_subrequest(ngx_http_request_t *r,
@@ -469,6 +527,9 @@ ngx_int_t ngx_http_recovery_status_html(ngx_http_request_t *r);
 /* _control.c */
 
 ngx_int_t ngx_http_recovery_control_handler(ngx_http_request_t *r);
+
+
+#pragma GCC visibility pop
 
 
 #endif /* _NGX_HTTP_RECOVERY_H_INCLUDED_ */

@@ -1,7 +1,6 @@
 
 /*
- * The answer to a request that is shed, and the one thing that is done at
- * response headers: permits of answers that stream for hours are given back.
+ * The answer to a request that is shed.
  *
  * The phase handler only returns the status, so that error_page works; the
  * header filter adds Retry-After to what finally carries that status, and
@@ -11,30 +10,14 @@
 #include "ngx_http_recovery.h"
 
 
-static ngx_uint_t ngx_http_recovery_is_grpc(ngx_str_t *type);
 static ngx_int_t ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
-static ngx_int_t ngx_http_recovery_header_filter(ngx_http_request_t *r);
 static void ngx_http_recovery_hand_up(ngx_http_request_t *r);
 static void ngx_http_recovery_handed_up(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_recovery_streams(ngx_http_request_t *r);
 static ngx_int_t ngx_http_recovery_header_add(ngx_http_request_t *r,
     const char *name, const char *value);
 static ngx_int_t ngx_http_recovery_retry_after_add(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
-
-
-static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
-
-
-ngx_int_t
-ngx_http_recovery_filter_init(ngx_conf_t *cf)
-{
-    ngx_http_next_header_filter = ngx_http_top_header_filter;
-    ngx_http_top_header_filter = ngx_http_recovery_header_filter;
-
-    return NGX_OK;
-}
 
 
 ngx_int_t
@@ -57,21 +40,6 @@ ngx_http_recovery_answer(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
     }
 
     return (ngx_int_t) status;
-}
-
-
-/* "application/grpc", also with "+proto", "-web" or parameters behind it */
-
-static ngx_uint_t
-ngx_http_recovery_is_grpc(ngx_str_t *type)
-{
-    size_t  len;
-
-    len = sizeof("application/grpc") - 1;
-
-    return type->len >= len
-           && ngx_strncasecmp(type->data, (u_char *) "application/grpc", len)
-              == 0;
 }
 
 
@@ -134,52 +102,23 @@ ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
-ngx_http_recovery_header_filter(ngx_http_request_t *r)
+ngx_int_t
+ngx_http_recovery_answer_header(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx)
 {
-    ngx_http_recovery_ctx_t        *ctx;
-    ngx_http_recovery_main_conf_t  *rmcf;
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recovery_module);
-
-    if (rmcf->zone == NULL) {
-        return ngx_http_next_header_filter(r);
+    if (r->headers_out.status != ctx->shed_status) {
+        return NGX_OK;
     }
 
-    ctx = ngx_http_recovery_ctx(r);
-
-    if (ctx == NULL) {
-        return ngx_http_next_header_filter(r);
+    if (r == r->main) {
+        return ngx_http_recovery_retry_after_add(r, ctx);
     }
 
-    if (r != r->main) {
-
-        if (ctx->shed_subrequest
-            && r->headers_out.status == ctx->shed_status)
-        {
-            ngx_http_recovery_hand_up(r);
-        }
-
-        return ngx_http_next_header_filter(r);
+    if (ctx->shed_subrequest) {
+        ngx_http_recovery_hand_up(r);
     }
 
-    if (ctx->shed
-        && r->headers_out.status == ctx->shed_status
-        && ngx_http_recovery_retry_after_add(r, ctx) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_recovery_streams(r)) {
-        ngx_http_recovery_observe(r, ctx);
-        ngx_http_recovery_rounds_stream(r, ctx);
-        ngx_http_recovery_release(ctx);
-
-    } else {
-        ngx_http_recovery_hold_answer(r, ctx);
-    }
-
-    return ngx_http_next_header_filter(r);
+    return NGX_OK;
 }
 
 
@@ -232,35 +171,6 @@ ngx_http_recovery_handed_up(ngx_http_request_t *r)
     if (rc != NGX_DONE) {
         ngx_http_finalize_request(r, rc);
     }
-}
-
-
-/*
- * Will it go on for as long as the client likes?  Then it is no work that
- * the backend has to get done, and would only use up what is allowed.
- */
-
-static ngx_uint_t
-ngx_http_recovery_streams(ngx_http_request_t *r)
-{
-    size_t      len;
-    ngx_str_t  *type;
-
-    if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
-        return 1;
-    }
-
-    type = &r->headers_out.content_type;
-    len = sizeof("text/event-stream") - 1;
-
-    if (type->len >= len
-        && ngx_strncasecmp(type->data, (u_char *) "text/event-stream", len)
-           == 0)
-    {
-        return 1;
-    }
-
-    return ngx_http_recovery_is_grpc(type);
 }
 
 

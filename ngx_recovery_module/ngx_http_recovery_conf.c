@@ -11,6 +11,7 @@ static ngx_int_t ngx_http_recovery_zone_add(ngx_conf_t *cf,
     ngx_http_recovery_main_conf_t *rmcf, ngx_str_t *name, ssize_t size);
 static ngx_int_t ngx_http_recovery_check_class(ngx_conf_t *cf,
     ngx_http_recovery_loc_conf_t *conf);
+static void ngx_http_recovery_plain(ngx_http_recovery_loc_conf_t *conf);
 static char *ngx_http_recovery_backends_read(ngx_conf_t *cf,
     ngx_array_t **backends);
 
@@ -248,7 +249,42 @@ ngx_http_recovery_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    ngx_http_recovery_plain(conf);
+
     return NGX_CONF_OK;
+}
+
+
+/*
+ * One backend, and nothing that a request says counts: then all decisions of
+ * the location begin as one does.
+ */
+
+static void
+ngx_http_recovery_plain(ngx_http_recovery_loc_conf_t *conf)
+{
+    rcv_policy_t                  *policy;
+    ngx_http_recovery_backend_t  **backends;
+
+    if (conf->backends == NULL || conf->backends->nelts != 1
+        || conf->class_name != NULL
+        || conf->cost != NULL || conf->cost_milli != RCV_MILLI)
+    {
+        return;
+    }
+
+    backends = conf->backends->elts;
+    policy = backends[0]->policy->core;
+
+    if (policy->nmatches != 0 || policy->cohort >= 0 || policy->retries) {
+        return;
+    }
+
+    conf->plain.backend = backends[0];
+    conf->plain.cost_milli = RCV_MILLI;
+    conf->plain.class_index = (uint8_t) policy->default_class;
+    conf->plain.outcome = RCV_OUTCOME_PASSED;
+    conf->plain.active = 1;
 }
 
 

@@ -4,7 +4,7 @@
  * user is, what it costs.  Strings are evaluated when a rule asks, and once.
  */
 
-#include "ngx_http_recovery.h"
+#include "ngx_http_recovery_ask.h"
 
 
 static void ngx_http_recovery_facts(ngx_http_recovery_ask_t *ask,
@@ -18,7 +18,7 @@ static ngx_uint_t ngx_http_recovery_trusted(ngx_http_request_t *r,
 
 
 ngx_uint_t
-ngx_http_recovery_class(ngx_http_recovery_ask_t *ask)
+ngx_http_recovery_classify(ngx_http_recovery_ask_t *ask)
 {
     ngx_str_t                      name;
     rcv_policy_t                  *policy;
@@ -30,10 +30,6 @@ ngx_http_recovery_class(ngx_http_recovery_ask_t *ask)
     r = ask->request;
     rlcf = ask->conf;
     policy = ask->policy->core;
-
-    if (policy->nmatches == 0 && rlcf->class_name == NULL) {
-        return policy->default_class;
-    }
 
     ngx_http_recovery_facts(ask, &facts);
     facts.trusted = policy->ntrust != 0
@@ -201,16 +197,12 @@ ngx_http_recovery_trusted(ngx_http_request_t *r, const rcv_policy_t *policy)
 /* A cost that is no number is 1: it must not make a request free. */
 
 uint32_t
-ngx_http_recovery_cost(ngx_http_request_t *r,
+ngx_http_recovery_cost_named(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf)
 {
     uint64_t   cost_milli;
     ngx_str_t  text;
     rcv_str_t  word;
-
-    if (rlcf->cost == NULL) {
-        return (uint32_t) rlcf->cost_milli;
-    }
 
     if (ngx_http_complex_value(r, rlcf->cost, &text) == NGX_OK) {
         word.data = (const char *) text.data;

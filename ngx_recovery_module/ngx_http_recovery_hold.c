@@ -12,6 +12,7 @@
  *     end of the answer in the body filter would be late, since the copy
  *     filter above keeps it back with what the client does not take.  Where
  *     there is no upstream it is all there is.
+ *   - An answer that streams for hours holds nothing from its headers on.
  *
  * What was let in with its body still to come is not refused any more when
  * that is there: its cost is paid, and the limit then counts it.
@@ -22,17 +23,23 @@
 
 static ngx_int_t ngx_http_recovery_request_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_recovery_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_recovery_header(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_recovery_streams(ngx_http_request_t *r);
+static void ngx_http_recovery_watch(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx);
 static void ngx_http_recovery_upstream_done(ngx_http_request_t *r,
     ngx_int_t rc);
 static void ngx_http_recovery_done(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
 static ngx_int_t ngx_http_recovery_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static ngx_uint_t ngx_http_recovery_last(ngx_chain_t *in);
+static ngx_inline ngx_uint_t ngx_http_recovery_last(ngx_chain_t *in);
 
 
-static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
-static ngx_http_output_body_filter_pt   ngx_http_next_body_filter;
+static ngx_http_request_body_filter_pt   ngx_http_next_request_body_filter;
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 
 
 void
@@ -41,74 +48,119 @@ ngx_http_recovery_hold_init(void)
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
     ngx_http_top_request_body_filter = ngx_http_recovery_request_body_filter;
 
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_recovery_header_filter;
+
     ngx_http_next_body_filter = ngx_http_top_body_filter;
     ngx_http_top_body_filter = ngx_http_recovery_body_filter;
-}
-
-
-ngx_uint_t
-ngx_http_recovery_uploading(ngx_http_request_t *r)
-{
-    size_t  preread;
-
-    r = r->main;
-
-    if (r->request_body != NULL) {
-        return 0;
-    }
-
-#if (NGX_HTTP_V2)
-
-    if (r->stream != NULL) {
-        return !r->stream->in_closed;
-    }
-
-#endif
-
-    if (r->headers_in.chunked) {
-        return 1;
-    }
-
-    preread = (size_t) (r->header_in->last - r->header_in->pos);
-
-    return r->headers_in.content_length_n > (off_t) preread;
 }
 
 
 static ngx_int_t
 ngx_http_recovery_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_http_recovery_ctx_t        *ctx;
-    ngx_http_recovery_main_conf_t  *rmcf;
+    ngx_http_recovery_ctx_t  *ctx;
 
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recovery_module);
+    ctx = ngx_http_recovery_ctx(r);
 
-    if (rmcf->zone != NULL
+    if (ctx != NULL && ctx->uploading
         && (r->request_body_no_buffering || ngx_http_recovery_last(in)))
     {
-        ctx = ngx_http_recovery_ctx(r);
-
-        if (ctx != NULL && ctx->uploading) {
-            ctx->uploading = 0;
-            ngx_http_recovery_book(ctx);
-        }
+        ctx->uploading = 0;
+        ngx_http_recovery_book(ctx);
     }
 
     return ngx_http_next_request_body_filter(r, in);
 }
 
 
-void
-ngx_http_recovery_hold_answer(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx)
+static ngx_int_t
+ngx_http_recovery_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_recovery_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_recovery_module);
+
+    if (ctx == NULL && !ngx_http_recovery_ctx_hidden(r->main)) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    /* no type that streams has a shorter name */
+
+    if (ctx == NULL || ctx->shed || r->upstream != NULL
+        || r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
+        || r->headers_out.content_type.len >= sizeof("application/grpc") - 1)
+    {
+        return ngx_http_recovery_header(r);
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* There may be something to do. */
+
+static ngx_int_t
+ngx_http_recovery_header(ngx_http_request_t *r)
+{
+    ngx_http_recovery_ctx_t  *ctx;
+
+    ctx = ngx_http_recovery_ctx(r);
+
+    if (ctx == NULL) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ctx->shed && ngx_http_recovery_answer_header(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (r == r->main) {
+
+        if (ngx_http_recovery_streams(r)) {
+            ngx_http_recovery_observe(ctx);
+            ngx_http_recovery_rounds_stream(r, ctx);
+            ngx_http_recovery_release(ctx);
+
+        } else if (r->upstream != NULL) {
+            ngx_http_recovery_watch(r, ctx);
+        }
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * Will it go on for as long as the client likes?  Then it is no work that
+ * the backend has to get done, and would only use up what is allowed.
+ */
+
+static ngx_uint_t
+ngx_http_recovery_streams(ngx_http_request_t *r)
+{
+    ngx_str_t  *type;
+
+    if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
+        return 1;
+    }
+
+    type = &r->headers_out.content_type;
+
+    return ngx_http_recovery_is_type(type, "text/event-stream",
+                                     sizeof("text/event-stream") - 1)
+           || ngx_http_recovery_is_grpc(type);
+}
+
+
+/* Sees to it that the permits come back when the upstream is done. */
+
+static void
+ngx_http_recovery_watch(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
 {
     ngx_http_upstream_t  *u;
 
     u = r->upstream;
-
-    if (u == NULL) {
-        return;
-    }
 
     if (u->peer.connection == NULL) {       /* the cache has it all */
         ngx_http_recovery_done(r, ctx);
@@ -148,38 +200,41 @@ ngx_http_recovery_done(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
 static ngx_int_t
 ngx_http_recovery_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_int_t                       rc;
-    ngx_uint_t                      last;
-    ngx_http_recovery_ctx_t        *ctx;
-    ngx_http_recovery_main_conf_t  *rmcf;
+    ngx_int_t                 rc;
+    ngx_http_recovery_ctx_t  *ctx;
 
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_recovery_module);
+    ctx = ngx_http_recovery_ctx(r);
 
-    last = (rmcf->zone != NULL && r == r->main && r->upstream == NULL
-            && ngx_http_recovery_last(in));
+    if (ctx == NULL || r != r->main || r->upstream != NULL
+        || !ngx_http_recovery_last(in))
+    {
+        return ngx_http_next_body_filter(r, in);
+    }
 
     rc = ngx_http_next_body_filter(r, in);
 
-    if (last && rc != NGX_ERROR) {
-        ctx = ngx_http_recovery_ctx(r);
-
-        if (ctx != NULL) {
-            ngx_http_recovery_done(r, ctx);
-        }
+    if (rc != NGX_ERROR && r->postponed == NULL && r->count == 1) {
+        ngx_http_recovery_settle(ctx);
     }
 
     return rc;
 }
 
 
-static ngx_uint_t
+static ngx_inline ngx_uint_t
 ngx_http_recovery_last(ngx_chain_t *in)
 {
-    for ( /* void */ ; in != NULL; in = in->next) {
-        if (in->buf->last_buf) {
-            return 1;
+    if (in == NULL) {
+        return 0;
+    }
+
+    while (!in->buf->last_buf) {
+        in = in->next;
+
+        if (in == NULL) {
+            return 0;
         }
     }
 
-    return 0;
+    return 1;
 }

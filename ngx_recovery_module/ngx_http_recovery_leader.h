@@ -25,7 +25,7 @@ typedef struct {
     uint64_t                        shed_limit[RCV_CLASSES_MAX];
     uint64_t                        shed_cohort[RCV_CLASSES_MAX];
     uint64_t                        shed_rate;
-    uint64_t                        cost_milli;
+    uint64_t                        extra_milli;
     uint64_t                        results[RCV_RESULTS];
     uint64_t                        latency[RCV_LATENCY_BUCKETS];
     uint64_t                        latency_sum_us;

@@ -14,6 +14,7 @@
 static ngx_int_t ngx_http_recovery_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_recovery_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_recovery_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_recovery_content_phase(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_recovery_init_process(ngx_cycle_t *cycle);
 static void ngx_http_recovery_exit_process(ngx_cycle_t *cycle);
 static ngx_http_recovery_main_conf_t *ngx_http_recovery_running(
@@ -169,18 +170,18 @@ ngx_http_recovery_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_recovery_postconfiguration(ngx_conf_t *cf)
 {
-    ngx_array_t                *handlers;
-    ngx_http_handler_pt        *h;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_array_t                    *handlers;
+    ngx_http_handler_pt            *h;
+    ngx_http_core_main_conf_t      *cmcf;
+    ngx_http_recovery_main_conf_t  *rmcf;
 
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_recovery_module);
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
+    if (rmcf->backends.nelts == 0) {
+        return NGX_OK;      /* loaded and not used: costs nothing */
     }
 
-    *h = ngx_http_recovery_log_handler;
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     handlers = &cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers;
 
@@ -205,7 +206,7 @@ ngx_http_recovery_postconfiguration(ngx_conf_t *cf)
 
     ngx_http_recovery_hold_init();
 
-    return ngx_http_recovery_filter_init(cf);
+    return NGX_OK;
 }
 
 
@@ -222,6 +223,7 @@ ngx_http_recovery_init_module(ngx_cycle_t *cycle)
     rmcf = ngx_http_recovery_running(cycle);
 
     if (rmcf != NULL) {
+        rmcf->content_phase = ngx_http_recovery_content_phase(cycle);
         ngx_http_recovery_state_check(cycle, rmcf);
     }
 
@@ -245,13 +247,33 @@ ngx_http_recovery_init_module(ngx_cycle_t *cycle)
 
         /* requests of the old configuration still hold permits in it */
 
-        rmcf->slot = old->slot;
+        ngx_http_recovery_slot_use(rmcf, old->slot);
 
     } else {
         ngx_http_recovery_slot_take(rmcf);
     }
 
     return NGX_OK;
+}
+
+
+/* Its handlers are the last of all. */
+
+static ngx_int_t
+ngx_http_recovery_content_phase(ngx_cycle_t *cycle)
+{
+    ngx_int_t                   i;
+    ngx_http_phase_handler_t   *handlers;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
+    handlers = cmcf->phase_engine.handlers;
+
+    for (i = 0; handlers[i].checker != ngx_http_core_content_phase; i++) {
+        /* void */
+    }
+
+    return i;
 }
 
 

@@ -19,7 +19,7 @@
  *     for the backends that it names; what it turned away was no attempt
  */
 
-#include "ngx_http_recovery.h"
+#include "ngx_http_recovery_result.h"
 
 
 static ngx_uint_t ngx_http_recovery_walk(ngx_http_request_t *r,
@@ -31,43 +31,61 @@ static ngx_uint_t ngx_http_recovery_nobody_asked(ngx_http_request_t *r,
     ngx_http_upstream_state_t *state);
 static ngx_uint_t ngx_http_recovery_was_closed(ngx_array_t *states,
     ngx_uint_t i);
-static void ngx_http_recovery_own_status(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx);
+static ngx_inline void ngx_http_recovery_own_result_add(
+    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t *decision,
+    ngx_int_t content_phase);
+static void ngx_http_recovery_own_results(ngx_http_recovery_ctx_t *ctx);
 static void ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx,
     ngx_array_t *backends, ngx_http_recovery_round_t *round,
     ngx_uint_t result, ngx_msec_t latency_ms, ngx_uint_t again);
-static void ngx_http_recovery_charge_again(ngx_http_recovery_ctx_t *ctx,
+static void ngx_http_recovery_charge_again(
     ngx_http_recovery_decision_t *decision);
-static void ngx_http_recovery_evidence_add(
-    ngx_http_recovery_record_t *record, ngx_uint_t result,
-    ngx_msec_t latency_ms);
 static ngx_uint_t ngx_http_recovery_concerns(
     ngx_http_recovery_decision_t *decision, ngx_array_t *backends);
 
 
-ngx_int_t
-ngx_http_recovery_log_handler(ngx_http_request_t *r)
+void
+ngx_http_recovery_over(void *data)
 {
-    ngx_http_recovery_ctx_t  *ctx;
+    ngx_http_recovery_ctx_t *ctx = data;
 
-    if (r != r->main) {
-        return NGX_OK;
+    if (ctx->stage != NGX_HTTP_RECOVERY_SETTLED) {
+        ngx_http_recovery_settle(ctx);
     }
-
-    ctx = ngx_http_recovery_ctx(r);
-
-    if (ctx != NULL) {
-        ngx_http_recovery_observe(r, ctx);
-    }
-
-    return NGX_OK;
 }
 
 
 void
-ngx_http_recovery_observe(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
+ngx_http_recovery_settle(ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_uint_t                     simple;
+    ngx_http_recovery_decision_t  *decision;
+
+    simple = (ctx->stage == NGX_HTTP_RECOVERY_SIMPLE);
+    ctx->stage = NGX_HTTP_RECOVERY_SETTLED;
+
+    if (!simple || ctx->request->upstream != NULL) {
+        ngx_http_recovery_observe(ctx);
+        ngx_http_recovery_release(ctx);
+        return;
+    }
+
+    decision = &ctx->first;
+
+    rcv_admit_release(&decision->backend->gate, &decision->ticket);
+
+    decision->active = 0;       /* is counted here and now */
+
+    ngx_http_recovery_own_result_add(ctx, decision,
+                                     decision->backend->main->content_phase);
+}
+
+
+void
+ngx_http_recovery_observe(ngx_http_recovery_ctx_t *ctx)
 {
     ngx_uint_t                       i;
+    ngx_http_request_t              *r;
     ngx_http_recovery_subrequest_t  *sub;
 
     if (ctx->observed) {
@@ -75,9 +93,12 @@ ngx_http_recovery_observe(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
     }
 
     ctx->observed = 1;
+    r = ctx->request;
 
-    (void) ngx_http_recovery_walk(r, ctx, r->upstream_states,
-                                  ctx->states_seen, NULL);
+    if (r->upstream_states != NULL) {
+        ctx->states_seen = ngx_http_recovery_walk(r, ctx, r->upstream_states,
+                                                  ctx->states_seen, NULL);
+    }
 
     if (ctx->subrequests != NULL) {
         sub = ctx->subrequests->elts;
@@ -89,7 +110,7 @@ ngx_http_recovery_observe(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
         }
 
     } else if (r->upstream == NULL && r->upstream_states == NULL) {
-        ngx_http_recovery_own_status(r, ctx);
+        ngx_http_recovery_own_results(ctx);
     }
 }
 
@@ -97,8 +118,8 @@ ngx_http_recovery_observe(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
 void
 ngx_http_recovery_leave(ngx_http_request_t *r)
 {
-    ngx_uint_t                i;
-    ngx_http_recovery_ctx_t  *ctx;
+    ngx_http_recovery_ctx_t       *ctx;
+    ngx_http_recovery_decision_t  *decision;
 
     if (r != r->main) {
         return;
@@ -110,11 +131,12 @@ ngx_http_recovery_leave(ngx_http_request_t *r)
         return;
     }
 
+    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
     ctx->states_seen = ngx_http_recovery_walk(r, ctx, r->upstream_states,
                                               ctx->states_seen, NULL);
 
-    for (i = 0; i < ctx->ndecisions; i++) {
-        ctx->decisions[i].active = 0;
+    for (decision = ctx->decisions; decision; decision = decision->next) {
+        decision->active = 0;
     }
 }
 
@@ -125,6 +147,8 @@ ngx_http_recovery_subrequest(ngx_http_request_t *r,
 {
     ngx_uint_t                       i;
     ngx_http_recovery_subrequest_t  *sub;
+
+    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
 
     if (ctx->subrequests == NULL) {
         ctx->subrequests = ngx_array_create(r->main->pool, 4,
@@ -325,44 +349,50 @@ ngx_http_recovery_was_closed(ngx_array_t *states, ngx_uint_t i)
  * service is dead makes it 500) says nothing of the backend.
  */
 
-static void
-ngx_http_recovery_own_status(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx)
+static ngx_inline void
+ngx_http_recovery_own_result_add(ngx_http_recovery_ctx_t *ctx,
+    ngx_http_recovery_decision_t *decision, ngx_int_t content_phase)
 {
-    ngx_uint_t                     i, status;
-    rcv_result_t                   result;
-    ngx_http_core_main_conf_t     *cmcf;
-    ngx_http_recovery_decision_t  *decision;
+    ngx_uint_t           status;
+    ngx_msec_t           latency_ms;
+    ngx_http_request_t  *r;
 
-    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    r = ctx->request;
 
-    if (cmcf->phase_engine.handlers[r->phase_handler].checker
-        != ngx_http_core_content_phase)
-    {
+    if (r->phase_handler < content_phase) {
         return;
     }
 
+    latency_ms = ngx_current_msec - ctx->start_ms;
     status = r->err_status ? r->err_status : r->headers_out.status;
 
-    if (status < NGX_HTTP_OK || (status >= NGX_HTTP_BAD_REQUEST
-                                 && status < NGX_HTTP_INTERNAL_SERVER_ERROR))
-    {
-        return;
+    if (status >= NGX_HTTP_OK && status < NGX_HTTP_BAD_REQUEST) {
+        ngx_http_recovery_success_add(decision, latency_ms);
+
+    } else if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        ngx_http_recovery_failure_add(decision, RCV_RESULT_ERROR, latency_ms);
     }
+}
 
-    result = status < NGX_HTTP_BAD_REQUEST ? RCV_RESULT_OK
-                                           : RCV_RESULT_ERROR;
 
-    for (i = 0; i < ctx->ndecisions; i++) {
-        decision = &ctx->decisions[i];
+static void
+ngx_http_recovery_own_results(ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_http_recovery_decision_t   *decision;
+    ngx_http_recovery_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(ctx->request,
+                                         ngx_http_recovery_module);
+
+    for (decision = ctx->decisions; decision; decision = decision->next) {
 
         /* what an attempt of a subrequest was made on has its result */
 
         if (decision->active && !decision->attempted
             && decision->outcome != RCV_OUTCOME_SHED)
         {
-            ngx_http_recovery_result_add(decision, result,
-                                         ngx_current_msec - ctx->start_ms);
+            ngx_http_recovery_own_result_add(ctx, decision,
+                                             rmcf->content_phase);
         }
     }
 }
@@ -373,11 +403,9 @@ ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends,
     ngx_http_recovery_round_t *round, ngx_uint_t result,
     ngx_msec_t latency_ms, ngx_uint_t again)
 {
-    ngx_uint_t                     i;
     ngx_http_recovery_decision_t  *decision;
 
-    for (i = 0; i < ctx->ndecisions; i++) {
-        decision = &ctx->decisions[i];
+    for (decision = ctx->decisions; decision; decision = decision->next) {
 
         if (decision->outcome == RCV_OUTCOME_SHED
             || !ngx_http_recovery_concerns(decision, backends)
@@ -391,7 +419,7 @@ ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends,
         ngx_http_recovery_result_add(decision, result, latency_ms);
 
         if (again && decision->outcome == RCV_OUTCOME_PASSED) {
-            ngx_http_recovery_charge_again(ctx, decision);
+            ngx_http_recovery_charge_again(decision);
         }
     }
 }
@@ -400,76 +428,47 @@ ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx, ngx_array_t *backends,
 /* What was granted was one attempt; proxy_next_upstream has made another. */
 
 static void
-ngx_http_recovery_charge_again(ngx_http_recovery_ctx_t *ctx,
-    ngx_http_recovery_decision_t *decision)
+ngx_http_recovery_charge_again(ngx_http_recovery_decision_t *decision)
 {
-    rcv_admit_at_t  at;
-
-    at = ngx_http_recovery_at(ctx->main, decision->backend);
-
-    rcv_admit_attempt(&at, decision->cost_milli, ngx_http_recovery_now_ns());
-    rcv_add(&decision->backend->record->cost_milli, decision->cost_milli);
+    rcv_admit_attempt(&decision->backend->gate, decision->cost_milli,
+                      ngx_http_recovery_now_ns());
+    rcv_add(&decision->backend->record->extra_milli, decision->cost_milli);
 }
 
 
 void
-ngx_http_recovery_result_add(ngx_http_recovery_decision_t *decision,
+ngx_http_recovery_failure_add(ngx_http_recovery_decision_t *decision,
     ngx_uint_t result, ngx_msec_t latency_ms)
 {
-    uint64_t                     word;
+    rcv_result_t                 counted;
     ngx_http_recovery_record_t  *record;
 
     record = decision->backend->record;
 
-    if (result != NGX_HTTP_RECOVERY_GONE) {
-        rcv_add(&record->results[result == NGX_HTTP_RECOVERY_OVERLOAD
-                                 ? RCV_RESULT_ERROR : result], 1);
-        rcv_add(&record->latency[rcv_latency_bucket(latency_ms)], 1);
-        rcv_add(&record->latency_sum_us, (uint64_t) latency_ms * 1000);
+    if (result == NGX_HTTP_RECOVERY_GONE) {
+
+        if (ngx_http_recovery_evidence(record, decision)) {
+            rcv_add(&record->gone, 1);
+            rcv_add(&record->work_us, (uint64_t) latency_ms * 1000);
+        }
+
+        return;
     }
 
-    /*
-     * What an earlier phase let in says nothing of this one.  Nor does what
-     * passed in a dry run alone: it came to the backend past the limit, and
-     * by that a limit would seem to make no difference.
-     */
+    counted = (result == NGX_HTTP_RECOVERY_OVERLOAD)
+              ? RCV_RESULT_ERROR : (rcv_result_t) result;
 
-    word = rcv_load(&record->gate.word);
+    rcv_add(&record->results[counted], 1);
+    ngx_http_recovery_latency_add(record, latency_ms);
 
-    if (rcv_gate_unpack(word).epoch == decision->ticket.epoch
-        && decision->outcome != RCV_OUTCOME_SHED_DRY_RUN)
-    {
-        ngx_http_recovery_evidence_add(record, result, latency_ms);
+    if (!ngx_http_recovery_evidence(record, decision)) {
+        return;
     }
-}
 
+    rcv_add(&record->evidence[counted], 1);
 
-/* For the controller: what came of it, and how long the good ones took. */
-
-static void
-ngx_http_recovery_evidence_add(ngx_http_recovery_record_t *record,
-    ngx_uint_t result, ngx_msec_t latency_ms)
-{
-    switch (result) {
-
-    case NGX_HTTP_RECOVERY_GONE:
-        rcv_add(&record->gone, 1);
-        rcv_add(&record->work_us, (uint64_t) latency_ms * 1000);
-        break;
-
-    case NGX_HTTP_RECOVERY_OVERLOAD:
+    if (result == NGX_HTTP_RECOVERY_OVERLOAD) {
         rcv_add(&record->overload, 1);
-        rcv_add(&record->evidence[RCV_RESULT_ERROR], 1);
-        break;
-
-    case RCV_RESULT_OK:
-        rcv_add(&record->work_us, (uint64_t) latency_ms * 1000);
-        rcv_add(&record->evidence[RCV_RESULT_OK], 1);
-        break;
-
-    default:
-        rcv_add(&record->evidence[result], 1);
-        break;
     }
 }
 

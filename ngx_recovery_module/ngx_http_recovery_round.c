@@ -138,14 +138,11 @@ void
 ngx_http_recovery_round_release(ngx_http_recovery_round_t *round)
 {
     ngx_uint_t                     i;
-    rcv_admit_at_t                 at;
     ngx_http_recovery_decision_t  *decision;
 
     for (i = 0; i < round->ncharges; i++) {
         decision = &round->charges[i].decision;
-        at = ngx_http_recovery_at(round->ctx->main, decision->backend);
-
-        rcv_admit_release(&at, &decision->ticket);
+        rcv_admit_release(&decision->backend->gate, &decision->ticket);
     }
 }
 

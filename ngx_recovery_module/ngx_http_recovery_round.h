@@ -11,7 +11,8 @@
 #define _NGX_HTTP_RECOVERY_ROUND_H_INCLUDED_
 
 
-#include "ngx_http_recovery.h"
+#include "ngx_http_recovery_ask.h"
+#include "ngx_http_recovery_result.h"
 
 
 /* One backend of a round. */

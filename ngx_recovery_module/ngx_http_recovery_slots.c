@@ -38,9 +38,10 @@ ngx_http_recovery_slot_take(ngx_http_recovery_main_conf_t *rmcf)
 
     ngx_http_recovery_slots_reclaim(rmcf->zone);
 
-    rmcf->slot = rcv_slot_claim(&slots, (uint64_t) ngx_pid,
-                                ngx_http_recovery_process_start(ngx_pid),
-                                rmcf->generation, rmcf->zone->records);
+    ngx_http_recovery_slot_use(rmcf,
+                               rcv_slot_claim(&slots, (uint64_t) ngx_pid,
+                                     ngx_http_recovery_process_start(ngx_pid),
+                                     rmcf->generation, rmcf->zone->records));
 
     if (rmcf->slot == NULL) {
         ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
@@ -56,7 +57,23 @@ ngx_http_recovery_slot_leave(ngx_http_recovery_main_conf_t *rmcf)
 {
     if (rmcf->slot != NULL) {
         (void) rcv_slot_reclaim(rmcf->slot, (uint64_t) ngx_pid);
-        rmcf->slot = NULL;
+        ngx_http_recovery_slot_use(rmcf, NULL);
+    }
+}
+
+
+void
+ngx_http_recovery_slot_use(ngx_http_recovery_main_conf_t *rmcf,
+    rcv_slot_t *slot)
+{
+    ngx_uint_t                     i;
+    ngx_http_recovery_backend_t  **backends;
+
+    rmcf->slot = slot;
+    backends = rmcf->backends.elts;
+
+    for (i = 0; i < rmcf->backends.nelts; i++) {
+        backends[i]->gate.slot = slot;
     }
 }
 

@@ -24,6 +24,10 @@ void ngx_http_recovery_slot_take(ngx_http_recovery_main_conf_t *rmcf);
 /* Gives this process's slot back, at exit. */
 void ngx_http_recovery_slot_leave(ngx_http_recovery_main_conf_t *rmcf);
 
+/* The slot in which this process books from now on; NULL: none. */
+void ngx_http_recovery_slot_use(ngx_http_recovery_main_conf_t *rmcf,
+    rcv_slot_t *slot);
+
 /* Empties the slots of dead processes.  Any worker may call it. */
 void ngx_http_recovery_slots_reclaim(ngx_http_recovery_zone_t *zone);
 

@@ -252,8 +252,8 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
 
     ngx_http_recovery_aggregate_classes(backend, seen, window);
 
-    window->cost_milli = ngx_http_recovery_delta(&record->cost_milli,
-                                                 &seen->cost_milli);
+    window->cost_milli += ngx_http_recovery_delta(&record->extra_milli,
+                                                  &seen->extra_milli);
 
     for (i = 0; i < RCV_RESULTS; i++) {
         window->results[i] = ngx_http_recovery_delta(&record->evidence[i],
@@ -322,6 +322,7 @@ ngx_http_recovery_aggregate_classes(ngx_http_recovery_backend_t *backend,
         window->passed[i] = ngx_http_recovery_delta(&class->passed,
                                                     &seen->passed[i]);
         window->offered[i] = window->passed[i] + window->shed[i];
+        window->cost_milli += window->passed[i] * RCV_MILLI;
     }
 
     window->spilled = ngx_http_recovery_delta32(&record->gate.spilled,

@@ -152,6 +152,8 @@ ngx_http_recovery_round_init(ngx_http_request_t *r,
     round->next = ctx->rounds;
     ctx->rounds = round;
 
+    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
+
     return NGX_OK;
 }
 
@@ -272,7 +274,6 @@ static ngx_int_t
 ngx_http_recovery_charge(ngx_http_recovery_round_t *round,
     ngx_http_recovery_charge_t *charge)
 {
-    rcv_admit_at_t                 at;
     ngx_http_recovery_ctx_t       *ctx;
     ngx_http_recovery_backend_t   *backend;
     ngx_http_recovery_decision_t  *decision;
@@ -296,8 +297,7 @@ ngx_http_recovery_charge(ngx_http_recovery_round_t *round,
          * location, which would only be in the way of the next.
          */
 
-        at = ngx_http_recovery_at(ctx->main, backend);
-        rcv_admit_release(&at, &charge->granted->ticket);
+        rcv_admit_release(&backend->gate, &charge->granted->ticket);
 
         charge->granted = NULL;
     }

@@ -130,12 +130,9 @@ ngx_http_recovery_variable(ngx_http_request_t *r,
 static ngx_http_recovery_decision_t *
 ngx_http_recovery_told(ngx_http_recovery_ctx_t *ctx)
 {
-    ngx_uint_t                     i;
     ngx_http_recovery_decision_t  *decision, *attempted;
 
-    for (i = 0; i < ctx->ndecisions; i++) {
-        decision = &ctx->decisions[i];
-
+    for (decision = ctx->decisions; decision; decision = decision->next) {
         if (decision->outcome != RCV_OUTCOME_PASSED) {
             return decision;
         }
@@ -143,11 +140,11 @@ ngx_http_recovery_told(ngx_http_recovery_ctx_t *ctx)
 
     attempted = ngx_http_recovery_rounds_told(ctx);
 
-    if (ctx->ndecisions == 0
+    if (ctx->decisions == NULL
         || (attempted != NULL && attempted->outcome != RCV_OUTCOME_PASSED))
     {
         return attempted;
     }
 
-    return &ctx->decisions[0];
+    return ctx->decisions;
 }

@@ -519,6 +519,18 @@ ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
         record->generation = (uint32_t) rmcf->generation;
     }
 
+    for (i = 0; i < rmcf->backends.nelts; i++) {
+        backend = backends[i];
+
+        backend->main = rmcf;
+        backend->passed = &ngx_http_recovery_record_class(backend->record,
+                              backend->policy->core->default_class)->passed;
+
+        backend->gate.gate = &backend->record->gate;
+        backend->gate.gate_index = (unsigned) backend->index;
+        backend->gate.policy = backend->policy->core;
+    }
+
     return NGX_OK;
 }
 

@@ -56,7 +56,7 @@
 #define RCV_LINE                      64    /* bytes of a cache line */
 
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
-#define NGX_HTTP_RECOVERY_LAYOUT      11
+#define NGX_HTTP_RECOVERY_LAYOUT      12
 
 #define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16
@@ -212,7 +212,8 @@ typedef struct {
     uint32_t                 overload;      /* of its errors; may wrap */
     uint32_t                 gone;          /* who left, in this phase */
     uint64_t                 work_us;       /* latencies of its ok and gone */
-    uint64_t                 cost_milli;                /* of what passed */
+    uint64_t                 extra_milli;   /* cost of what passed, beyond
+                                               1 for each; may wrap */
     uint64_t                 latency[RCV_LATENCY_BUCKETS];
     uint64_t                 latency_sum_us;
 

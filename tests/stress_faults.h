@@ -20,11 +20,9 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "inflight.h"
-#include "rcv_atomic.h"
 
 #ifndef STRESS_BREAK
 #define STRESS_BREAK  0
@@ -97,7 +95,10 @@ point(void)
 }
 
 
-/* From here to the #undef, every rcv_atomic.h macro comes by point(). */
+/*
+ * From here to the #undef, every rcv_atomic.h macro comes by point(); so none
+ * of the core's headers may be read before.
+ */
 
 #define __atomic_load_n(p, order)                                             \
     (point(), __atomic_load_n(p, order))

@@ -52,6 +52,7 @@ reset(void **state)
     memset(&gate, 0, sizeof(gate));
     memset(&slot, 0, sizeof(slot));
     memset(&policy, 0, sizeof(policy));
+    memset(&at, 0, sizeof(at));
 
     policy.nclasses = CLASSES;
 
@@ -89,6 +90,16 @@ publish(rcv_gate_mode_t mode, rcv_reason_t reason, unsigned class_max,
     a.burst_milli = 8 * UNIT;
 
     rcv_gate_publish(&gate, &a, NOW);
+}
+
+
+static void
+cut_at(unsigned class_index, unsigned slots)
+{
+    rcv_cut_t  cut = { 1, class_index, slots };
+
+    gate.cohort = rcv_cut_pack(&cut);
+    gate.word |= 1ull << RCV_GATE_CUT_SHIFT;
 }
 
 
@@ -363,6 +374,65 @@ booked_when_the_work_begins(void **state)
 }
 
 
+/* What the gate's word means is kept, but no longer than it says the same. */
+
+static void
+word_is_read_again(void **state)
+{
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    /* never looked: nothing is open */
+
+    publish(RCV_GATE_OPEN, RCV_REASON_NONE, 2, 10, 0);
+    assert_false(rcv_admit_open(&at, 0, &ticket));
+    assert_int_equal(gate.in_flight, 0);
+
+    assert_int_equal(rcv_admit(&at, 3, UNIT, NOW, &ticket),
+                     RCV_REASON_PROBING);
+    assert_false(rcv_admit_open(&at, 3, &ticket));
+    assert_true(rcv_admit_open(&at, 2, &ticket));
+    assert_int_equal(ticket.booked, 1);
+    assert_int_equal(ticket.slot, RCV_COHORT_NONE);
+    assert_int_equal(gate.in_flight, 1);
+
+    /* as far as the class may go, and no further */
+
+    while (rcv_admit_open(&at, 2, &ticket)) { }
+    assert_int_equal(gate.in_flight, rcv_inflight_watermark(10, 800000, 2));
+    assert_int_equal(rcv_admit(&at, 2, UNIT, NOW, &ticket),
+                     RCV_REASON_IN_FLIGHT);
+    assert_true(rcv_admit_open(&at, 1, &ticket));
+
+    /* a limit, a cut, another limit: each is another word */
+
+    publish(RCV_GATE_LIMIT, RCV_REASON_RATE, 2, 100, UNIT);
+    assert_false(rcv_admit_open(&at, 0, &ticket));
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_NONE);
+    assert_false(rcv_admit_open(&at, 0, &ticket));
+    assert_int_equal(ticket.charged, 1);
+
+    publish(RCV_GATE_OPEN, RCV_REASON_NONE, 2, 100, 0);
+    cut_at(1, 0);
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_NONE);
+    assert_false(rcv_admit_open(&at, 0, &ticket));
+
+    publish(RCV_GATE_OPEN, RCV_REASON_NONE, 2, 3, 0);
+    assert_false(rcv_admit_open(&at, 0, &ticket));
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket),
+                     RCV_REASON_IN_FLIGHT);
+
+    /* who has no slot is not let in unseen */
+
+    publish(RCV_GATE_OPEN, RCV_REASON_NONE, 2, 100, 0);
+    at.slot = NULL;
+    assert_int_equal(rcv_admit(&at, 0, UNIT, NOW, &ticket), RCV_REASON_NONE);
+    assert_int_equal(ticket.booked, 0);
+    assert_false(rcv_admit_open(&at, 0, &ticket));
+}
+
+
 static void
 release_once(void **state)
 {
@@ -569,15 +639,6 @@ user_in(unsigned slot_index)
 }
 
 
-static void
-cut_at(unsigned class_index, unsigned slots)
-{
-    rcv_cut_t  cut = { 1, class_index, slots };
-
-    gate.cohort = rcv_cut_pack(&cut);
-}
-
-
 /* So many get in at once, one after the other, and then "reason". */
 
 static unsigned
@@ -721,6 +782,7 @@ main(void)
         TEST(spare_place_is_the_first_class_s),
         TEST(floor_has_no_spare_place),
         TEST(booked_when_the_work_begins),
+        TEST(word_is_read_again),
         TEST(release_once),
         TEST(undo_gives_permit_and_cost),
         TEST(undo_in_another_rate),

@@ -55,6 +55,7 @@ assert_same_word(const rcv_gate_word_t *a, const rcv_gate_word_t *b)
     assert_int_equal(a->class_max, b->class_max);
     assert_int_equal(a->epoch, b->epoch);
     assert_int_equal(a->in_flight_limit, b->in_flight_limit);
+    assert_int_equal(a->cut, b->cut);
 }
 
 
@@ -70,7 +71,7 @@ word_survives_packing(void **state)
         { RCV_GATE_CLOSED, RCV_PHASE_VERIFYING, RCV_REASON_SIGNAL_LOST, 15,
           65535, RCV_IN_FLIGHT_MAX },
         { RCV_GATE_LIMIT, RCV_PHASE_PROBING, RCV_REASON_PROBING, 0, 40000,
-          2 },
+          2, 1 },
     };
 
     size_t           i;
@@ -90,6 +91,7 @@ word_survives_packing(void **state)
         assert_int_equal(rcv_gate_class_max(packed), words[i].class_max);
         assert_int_equal(rcv_gate_epoch(packed), words[i].epoch);
         assert_int_equal(rcv_gate_limit(packed), words[i].in_flight_limit);
+        assert_int_equal(rcv_gate_cut(packed), words[i].cut);
     }
 }
 
@@ -114,6 +116,7 @@ every_field_alone(void **state)
                 in.class_max = reason;
                 in.epoch = 1u << (reason % 16);
                 in.in_flight_limit = 1u << (2 * reason % 24);
+                in.cut = reason % 2;
                 out = rcv_gate_unpack(rcv_gate_pack(&in));
                 assert_same_word(&in, &out);
             }
@@ -199,8 +202,11 @@ publish_sets_rate_and_word(void **state)
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         memset(&gate, 0, sizeof(gate));
         a = allowance(cases[i].rate_milli, cases[i].burst_milli);
+        a.cohort = i % 2;
+        a.word.cut = 7;
         rcv_gate_publish(&gate, &a, NOW);
 
+        a.word.cut = i % 2;
         assert_true(gate.interval_ns == cases[i].interval_ns);
         assert_true(gate.burst_ns == cases[i].burst_ns);
 

@@ -34,7 +34,7 @@ typedef struct gateway_s {
     rcv_gate_t           gate;
     rcv_window_t         window;        /* since the last tick */
     rcv_round_t          round;
-    rcv_slot_t          *slot;
+    rcv_admit_at_t       at;
     uint64_t             tick_ns;
 
     struct gateway_s    *leader;        /* NULL: this is one */
@@ -208,8 +208,10 @@ gateway_create(const sim_law_facts_t *facts)
     gateway->source.configured = 1;
     gateway->source.heard = 1;
 
-    gateway->slot = sim_alloc(sizeof(rcv_slot_t) + sizeof(uint32_t));
-    gateway->slot->owner = 1;
+    gateway->at.gate = &gateway->gate;
+    gateway->at.slot = sim_alloc(sizeof(rcv_slot_t) + sizeof(uint32_t));
+    gateway->at.slot->owner = 1;
+    gateway->at.policy = gateway->policy;
 
     rcv_state_init(&gateway->state, gateway->policy, &gateway->limits, 0);
 
@@ -233,7 +235,7 @@ gateway_destroy(void *law)
 {
     gateway_t  *gateway = law;
 
-    free(gateway->slot);
+    free(gateway->at.slot);
     free(gateway);
 }
 
@@ -332,13 +334,10 @@ gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
     gateway_t       *gateway = law;
     rcv_reason_t     reason;
     rcv_window_t    *window;
-    rcv_admit_at_t   at;
+    rcv_admit_at_t  *at;
 
-    at.gate = &gateway->gate;
-    at.slot = gateway->slot;
-    at.gate_index = 0;
-    at.policy = gateway->policy;
-    at.user = gateway_user(ask);
+    at = &gateway->at;
+    at->user = gateway_user(ask);
 
     class_index = gateway_classify(gateway, ask);
     reason = RCV_REASON_NONE;
@@ -347,16 +346,16 @@ gateway_admit(void *law, const sim_ask_t *ask, sim_pass_t *pass)
         rcv_ticket_t  ticket;
 
         reason = (gateway->policy->retries && ask->retry)
-                 ? rcv_admit_retry(&at, class_index, RCV_MILLI, ask->now_ns,
+                 ? rcv_admit_retry(at, class_index, RCV_MILLI, ask->now_ns,
                                    &ticket)
-                 : rcv_admit(&at, class_index, RCV_MILLI, ask->now_ns,
+                 : rcv_admit(at, class_index, RCV_MILLI, ask->now_ns,
                              &ticket);
 
         if (reason != RCV_REASON_NONE) {
             break;
         }
 
-        rcv_admit_passed(&at, &ticket);
+        rcv_admit_passed(at, &ticket);
         pass->ticket = ticket;
     }
 
@@ -387,21 +386,15 @@ gateway_done(void *law, const sim_pass_t *pass, sim_result_t result,
     gateway_t       *gateway = law;
     rcv_ticket_t     ticket;
     rcv_window_t    *window;
-    rcv_admit_at_t   at;
 
     static const rcv_result_t  results[SIM_RESULTS] = {
         RCV_RESULT_OK, RCV_RESULT_ERROR, RCV_RESULT_ERROR,
         RCV_RESULT_TIMEOUT, RCV_RESULTS, RCV_RESULTS, RCV_RESULTS
     };
 
-    at.gate = &gateway->gate;
-    at.slot = gateway->slot;
-    at.gate_index = 0;
-    at.policy = gateway->policy;
-
     for (n = 0; n < pass->weight; n++) {
         ticket = pass->ticket;
-        rcv_admit_release(&at, &ticket);
+        rcv_admit_release(&gateway->at, &ticket);
     }
 
     /*

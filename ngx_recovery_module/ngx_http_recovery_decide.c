@@ -1,0 +1,198 @@
+
+/*
+ * The decision on a request for the backends of a location, in full.
+ *
+ * All of them must let it pass.  Each is asked once for a main request,
+ * however often that comes here: for subrequests, and after redirects.
+ */
+
+#include "ngx_http_recovery_ask.h"
+
+
+static ngx_http_recovery_decision_t *ngx_http_recovery_decision_create(
+    ngx_http_recovery_ctx_t *ctx);
+static ngx_int_t ngx_http_recovery_shed(ngx_http_recovery_ctx_t *ctx,
+    ngx_http_recovery_decision_t **first, ngx_http_recovery_decision_t *shed);
+
+
+ngx_int_t
+ngx_http_recovery_first(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf)
+{
+    ngx_http_recovery_ctx_t  *ctx;
+
+    ctx = ngx_http_recovery_ctx_create(r);
+
+    return (ctx == NULL) ? NGX_DECLINED
+                         : ngx_http_recovery_decide(r, rlcf, ctx);
+}
+
+
+ngx_int_t
+ngx_http_recovery_again(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf)
+{
+    ngx_uint_t                      i;
+    ngx_http_recovery_ctx_t        *ctx;
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_recovery_backend_t   **backends;
+    ngx_http_recovery_decision_t   *decision;
+
+    ctx = ngx_http_recovery_ctx(r);
+
+    if (ctx == NULL) {
+        return ngx_http_recovery_first(r, rlcf);
+    }
+
+    if (r == r->main) {
+        ngx_http_recovery_leave(r);
+
+    } else {
+        ngx_http_recovery_subrequest(r, ctx, rlcf->backends);
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    backends = rlcf->backends->elts;
+
+    for (i = 0; i < rlcf->backends->nelts; i++) {
+        decision = ngx_http_recovery_rounds_shed(ctx, r, backends[i]);
+
+        if (decision == NULL) {
+            decision = ngx_http_recovery_decided(ctx, backends[i]);
+        }
+
+        if (decision == NULL) {
+            continue;
+        }
+
+        /*
+         * Shed once, shed for good: error_page must not be a way round the
+         * gate.  Its own static page is no traffic to the backend.
+         */
+
+        if (decision->outcome == RCV_OUTCOME_SHED) {
+
+            if (clcf->handler == NULL) {
+                return NGX_DECLINED;
+            }
+
+            return ngx_http_recovery_answer(r, ctx,
+                                     backends[i]->policy->core->shed_status);
+        }
+
+        if (r == r->main) {
+            decision->active = 1;
+        }
+    }
+
+    return ngx_http_recovery_decide(r, rlcf, ctx);
+}
+
+
+ngx_int_t
+ngx_http_recovery_decide(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_int_t                       rc;
+    ngx_uint_t                      i;
+    ngx_http_recovery_ask_t        *ask;
+    ngx_http_recovery_backend_t   **backends;
+    ngx_http_recovery_decision_t   *decision, **first, **next;
+
+    ask = &ctx->ask;
+    backends = rlcf->backends->elts;
+
+    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
+
+    for (next = &ctx->decisions; *next != NULL; next = &(*next)->next) {
+        /* void */
+    }
+
+    first = next;
+
+    ngx_http_recovery_ask_init(ask, r);
+    ask->uploading = ngx_http_recovery_uploading(r);
+
+    for (i = 0; i < rlcf->backends->nelts; i++) {
+
+        if (ngx_http_recovery_decided(ctx, backends[i]) != NULL) {
+            continue;
+        }
+
+        decision = ngx_http_recovery_decision_create(ctx);
+        if (decision == NULL) {
+            break;
+        }
+
+        rc = ngx_http_recovery_ask(ask, backends[i], decision);
+
+        decision->active = (r == r->main);
+        decision->next = NULL;
+
+        if (rc != NGX_OK) {
+            return ngx_http_recovery_shed(ctx, first, decision);
+        }
+
+        *next = decision;
+        next = &decision->next;
+    }
+
+    ctx->uploading |= ask->uploading;
+
+    for (decision = *first; decision != NULL; decision = decision->next) {
+        ngx_http_recovery_ask_passed(ask, decision);
+    }
+
+    if (r != r->main && *first != NULL) {
+        ngx_http_recovery_subrequest(r, ctx, rlcf->backends);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* NULL: no memory, which is counted. */
+
+static ngx_http_recovery_decision_t *
+ngx_http_recovery_decision_create(ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_http_recovery_decision_t  *decision;
+
+    if (ctx->decisions == NULL) {
+        return &ctx->first;
+    }
+
+    decision = ngx_palloc(ctx->request->pool,
+                          sizeof(ngx_http_recovery_decision_t));
+
+    if (decision == NULL) {
+        ngx_http_recovery_undecided(ctx->request,
+                                    NGX_HTTP_RECOVERY_UNDECIDED_NO_MEMORY);
+    }
+
+    return decision;
+}
+
+
+/*
+ * One of the location's backends does not let it pass.  What the others have
+ * granted, from the first that was asked on, is given back and forgotten.
+ */
+
+static ngx_int_t
+ngx_http_recovery_shed(ngx_http_recovery_ctx_t *ctx,
+    ngx_http_recovery_decision_t **first, ngx_http_recovery_decision_t *shed)
+{
+    ngx_http_recovery_decision_t  *decision;
+
+    for (decision = *first; decision != NULL; decision = decision->next) {
+        ngx_http_recovery_ask_undo(&ctx->ask, decision);
+    }
+
+    *first = shed;
+
+    ngx_http_recovery_ask_shed(&ctx->ask, ctx, shed);
+
+    return ngx_http_recovery_answer(ctx->ask.request, ctx,
+                                  shed->backend->policy->core->shed_status);
+}
