@@ -53,30 +53,38 @@ static const ngx_str_t
 };
 
 
-void
+ngx_int_t
 ngx_http_recovery_render_html(ngx_http_recovery_out_t *out,
-    const ngx_http_recovery_node_view_t *node)
+    const ngx_http_recovery_node_view_t *node,
+    ngx_http_recovery_cursor_t *cursor)
 {
-    ngx_uint_t                       i;
     const ngx_http_recovery_view_t  *view;
 
-    ngx_http_recovery_out_static(out, &ngx_http_recovery_page_head);
+    if (cursor->view == 0) {
+        ngx_http_recovery_out_static(out, &ngx_http_recovery_page_head);
 
-    ngx_http_recovery_html_rows(out, ngx_http_recovery_node_fields, node);
+        ngx_http_recovery_html_rows(out, ngx_http_recovery_node_fields, node);
+    }
 
     view = node->backends.elts;
 
-    for (i = 0; i < node->backends.nelts; i++) {
-        ngx_http_recovery_html_backend(out, &view[i]);
+    while (cursor->view < node->backends.nelts) {
+        ngx_http_recovery_html_backend(out, &view[cursor->view++]);
+
+        if (ngx_http_recovery_piece_done(out, cursor)) {
+            return NGX_AGAIN;
+        }
     }
 
-    if (i == 0) {
+    if (cursor->view == 0) {
         ngx_http_recovery_out_text(out, "<p>No backend is configured.</p>\n");
     }
 
     ngx_http_recovery_html_fields(out);
 
     ngx_http_recovery_out_static(out, &ngx_http_recovery_page_tail);
+
+    return NGX_OK;
 }
 
 

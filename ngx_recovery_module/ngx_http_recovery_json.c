@@ -28,37 +28,47 @@ static void ngx_http_recovery_json_list(ngx_http_recovery_out_t *out,
     const ngx_str_t *between);
 static void ngx_http_recovery_json_text(ngx_http_recovery_out_t *out,
     const ngx_str_t *s);
+static void ngx_http_recovery_json_word(ngx_http_recovery_out_t *out,
+    const ngx_str_t *s);
 
 
-void
+ngx_int_t
 ngx_http_recovery_render_json(ngx_http_recovery_out_t *out,
-    const ngx_http_recovery_node_view_t *node)
+    const ngx_http_recovery_node_view_t *node,
+    ngx_http_recovery_cursor_t *cursor)
 {
-    ngx_uint_t                       i;
     const ngx_http_recovery_view_t  *view;
 
-    ngx_http_recovery_out_text(out, "{");
-    ngx_http_recovery_json_fields(out, ngx_http_recovery_node_fields, node,
-                                  &ngx_http_recovery_json_top);
-    ngx_http_recovery_out_text(out, ",\n  \"backends\": {");
+    if (cursor->view == 0) {
+        ngx_http_recovery_out_text(out, "{");
+        ngx_http_recovery_json_fields(out, ngx_http_recovery_node_fields, node,
+                                      &ngx_http_recovery_json_top);
+        ngx_http_recovery_out_text(out, ",\n  \"backends\": {");
+    }
 
     view = node->backends.elts;
 
-    for (i = 0; i < node->backends.nelts; i++) {
-        if (i > 0) {
+    while (cursor->view < node->backends.nelts) {
+        if (cursor->view > 0) {
             ngx_http_recovery_out_text(out, ",");
         }
 
         ngx_http_recovery_json_backend_fields(out,
                                               ngx_http_recovery_backend_fields,
-                                              &view[i]);
+                                              &view[cursor->view++]);
+
+        if (ngx_http_recovery_piece_done(out, cursor)) {
+            return NGX_AGAIN;
+        }
     }
 
-    if (i > 0) {
+    if (cursor->view > 0) {
         ngx_http_recovery_out_text(out, "\n  ");
     }
 
     ngx_http_recovery_out_text(out, "}\n}\n");
+
+    return NGX_OK;
 }
 
 
@@ -156,7 +166,7 @@ ngx_http_recovery_json_fields(ngx_http_recovery_out_t *out,
         }
 
         ngx_http_recovery_out_str(out, between);
-        ngx_http_recovery_json_text(out, &field->key);
+        ngx_http_recovery_json_word(out, &field->key);
         ngx_http_recovery_out_text(out, ": ");
         ngx_http_recovery_json_value(out, field, view, between);
     }
@@ -220,7 +230,7 @@ ngx_http_recovery_json_number(ngx_http_recovery_out_t *out,
 
     case NGX_HTTP_RECOVERY_WORD:
         word = ngx_http_recovery_field_word(field, n);
-        ngx_http_recovery_json_text(out, &word);
+        ngx_http_recovery_json_word(out, &word);
         return;
 
     case NGX_HTTP_RECOVERY_TIME:
@@ -277,7 +287,7 @@ ngx_http_recovery_json_counts(ngx_http_recovery_out_t *out,
         word.len = ngx_strlen(word.data);
 
         ngx_http_recovery_out_text(out, " ");
-        ngx_http_recovery_json_text(out, &word);
+        ngx_http_recovery_json_word(out, &word);
         ngx_http_recovery_out_text(out, ": ");
         ngx_http_recovery_out_decimal(out, counts[i], 0);
     }
@@ -340,4 +350,22 @@ ngx_http_recovery_json_text(ngx_http_recovery_out_t *out, const ngx_str_t *s)
     ngx_http_recovery_out_text(out, "\"");
     ngx_http_recovery_out_json(out, s);
     ngx_http_recovery_out_text(out, "\"");
+}
+
+
+/* All words of ours are such that they need no escaping. */
+
+static void
+ngx_http_recovery_json_word(ngx_http_recovery_out_t *out, const ngx_str_t *s)
+{
+    u_char  *p;
+
+    p = ngx_http_recovery_out_room(out, s->len + 2);
+
+    if (p) {
+        *p++ = '"';
+        p = ngx_cpymem(p, s->data, s->len);
+        *p++ = '"';
+        ngx_http_recovery_out_advance(out, p);
+    }
 }

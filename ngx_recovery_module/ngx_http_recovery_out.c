@@ -1,11 +1,17 @@
 
+#include "ngx_http_recovery.h"
 #include "ngx_http_recovery_out.h"
 
 
-static ngx_int_t ngx_http_recovery_out_grow(ngx_http_recovery_out_t *out,
+static ngx_chain_t *ngx_http_recovery_out_take(ngx_http_recovery_out_t *out,
     size_t len);
-static ngx_int_t ngx_http_recovery_out_add(ngx_http_recovery_out_t *out,
-    ngx_buf_t *b);
+static void ngx_http_recovery_out_add(ngx_http_recovery_out_t *out,
+    ngx_chain_t *cl);
+
+
+static const uint64_t  ngx_http_recovery_scales[] = {
+    1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000
+};
 
 
 void
@@ -18,69 +24,103 @@ ngx_http_recovery_out_init(ngx_http_recovery_out_t *out, ngx_pool_t *pool)
 }
 
 
-off_t
-ngx_http_recovery_out_size(ngx_http_recovery_out_t *out)
+ngx_chain_t *
+ngx_http_recovery_out_chain(ngx_http_recovery_out_t *out)
 {
-    return out->buf ? out->size + (out->buf->last - out->buf->pos) : 0;
-}
-
-
-static ngx_int_t
-ngx_http_recovery_out_grow(ngx_http_recovery_out_t *out, size_t len)
-{
-    if (out->failed) {
-        return NGX_ERROR;
+    if (out->buf) {
+        out->buf->last = out->pos;
     }
 
-    return ngx_http_recovery_out_add(out,
-                 ngx_create_temp_buf(out->pool,
-                                ngx_max(len, NGX_HTTP_RECOVERY_OUT_BUFFER)));
-}
-
-
-/* b is the last one from now on; NULL: there was no memory for it. */
-
-static ngx_int_t
-ngx_http_recovery_out_add(ngx_http_recovery_out_t *out, ngx_buf_t *b)
-{
-    off_t         size;
-    ngx_chain_t  *cl;
-
-    size = ngx_http_recovery_out_size(out);
-    cl = ngx_alloc_chain_link(out->pool);
-
-    if (b == NULL || cl == NULL) {
-        out->failed = 1;
-        return NGX_ERROR;
-    }
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    *out->next = cl;
-    out->next = &cl->next;
-    out->buf = b;
-    out->size = size;
-
-    return NGX_OK;
-}
-
-
-u_char *
-ngx_http_recovery_out_room(ngx_http_recovery_out_t *out, size_t len)
-{
-    if ((out->buf == NULL || (size_t) (out->buf->end - out->buf->last) < len)
-        && ngx_http_recovery_out_grow(out, len) != NGX_OK)
-    {
-        return NULL;
-    }
-
-    return out->failed ? NULL : out->buf->last;
+    return out->first;
 }
 
 
 void
-ngx_http_recovery_out_bytes(ngx_http_recovery_out_t *out, const void *data,
+ngx_http_recovery_out_reset(ngx_http_recovery_out_t *out)
+{
+    out->first = NULL;
+    out->next = &out->first;
+    out->buf = NULL;
+    out->pos = NULL;
+    out->end = NULL;
+    out->size = 0;
+}
+
+
+u_char *
+ngx_http_recovery_out_grow(ngx_http_recovery_out_t *out, size_t len)
+{
+    ngx_chain_t  *cl;
+
+    if (out->failed) {
+        return NULL;
+    }
+
+    cl = ngx_http_recovery_out_take(out, len);
+
+    if (cl == NULL) {
+        out->end = out->pos;
+        out->failed = 1;
+        return NULL;
+    }
+
+    ngx_http_recovery_out_add(out, cl);
+
+    return out->pos;
+}
+
+
+static ngx_chain_t *
+ngx_http_recovery_out_take(ngx_http_recovery_out_t *out, size_t len)
+{
+    ngx_chain_t  *cl;
+
+    cl = out->free;
+
+    if (cl && (size_t) (cl->buf->end - cl->buf->start) >= len) {
+        out->free = cl->next;
+        return cl;
+    }
+
+    cl = ngx_alloc_chain_link(out->pool);
+    if (cl == NULL) {
+        return NULL;
+    }
+
+    cl->buf = ngx_create_temp_buf(out->pool,
+                                  ngx_max(len, NGX_HTTP_RECOVERY_OUT_BUFFER));
+    if (cl->buf == NULL) {
+        return NULL;
+    }
+
+    cl->buf->tag = (ngx_buf_tag_t) &ngx_http_recovery_module;
+
+    return cl;
+}
+
+
+/* It is the last one from now on. */
+
+static void
+ngx_http_recovery_out_add(ngx_http_recovery_out_t *out, ngx_chain_t *cl)
+{
+    out->size = ngx_http_recovery_out_size(out);
+    (void) ngx_http_recovery_out_chain(out);
+
+    cl->next = NULL;
+    *out->next = cl;
+    out->next = &cl->next;
+
+    out->buf = cl->buf;
+    out->pos = cl->buf->last;
+    out->end = cl->buf->end;
+}
+
+
+/* What there is no room for in one piece. */
+
+void
+ngx_http_recovery_out_split(ngx_http_recovery_out_t *out, const void *data,
     size_t len)
 {
     size_t         room;
@@ -89,18 +129,15 @@ ngx_http_recovery_out_bytes(ngx_http_recovery_out_t *out, const void *data,
     p = data;
 
     for ( ;; ) {
-        if (out->failed) {
-            return;
-        }
+        room = ngx_min(len, (size_t) (out->end - out->pos));
 
-        if (out->buf) {
-            room = ngx_min(len, (size_t) (out->buf->end - out->buf->last));
-            out->buf->last = ngx_cpymem(out->buf->last, p, room);
+        if (room) {
+            out->pos = ngx_cpymem(out->pos, p, room);
             p += room;
             len -= room;
         }
 
-        if (len == 0 || ngx_http_recovery_out_grow(out, 1) != NGX_OK) {
+        if (len == 0 || ngx_http_recovery_out_grow(out, 1) == NULL) {
             return;
         }
     }
@@ -112,39 +149,66 @@ ngx_http_recovery_out_bytes(ngx_http_recovery_out_t *out, const void *data,
 void
 ngx_http_recovery_out_static(ngx_http_recovery_out_t *out, const ngx_str_t *s)
 {
-    ngx_buf_t  *b;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
 
     if (out->failed) {
         return;
     }
 
     b = ngx_calloc_buf(out->pool);
+    cl = ngx_alloc_chain_link(out->pool);
 
-    if (b) {
-        b->memory = 1;
-        b->start = s->data;
-        b->pos = s->data;
-        b->last = s->data + s->len;
-        b->end = b->last;
+    if (b == NULL || cl == NULL) {
+        out->end = out->pos;
+        out->failed = 1;
+        return;
     }
 
-    (void) ngx_http_recovery_out_add(out, b);
+    b->memory = 1;
+    b->start = s->data;
+    b->pos = s->data;
+    b->last = s->data + s->len;
+    b->end = b->last;
+
+    cl->buf = b;
+    ngx_http_recovery_out_add(out, cl);
+}
+
+
+static u_char *
+ngx_http_recovery_digits(u_char *p, uint64_t n)
+{
+    u_char  *q, text[NGX_INT64_LEN];
+
+    if (n < 10) {
+        *p++ = (u_char) ('0' + n);
+        return p;
+    }
+
+    q = text + sizeof(text);
+
+    do {
+        *--q = (u_char) ('0' + n % 10);
+        n /= 10;
+    } while (n);
+
+    return ngx_cpymem(p, q, text + sizeof(text) - q);
 }
 
 
 u_char *
 ngx_http_recovery_decimal(u_char *p, uint64_t n, ngx_uint_t digits)
 {
-    uint64_t    scale;
-    ngx_uint_t  i;
+    uint64_t  scale;
 
-    scale = 1;
-
-    for (i = 0; i < digits; i++) {
-        scale *= 10;
+    if (digits == 0) {
+        return ngx_http_recovery_digits(p, n);
     }
 
-    p = ngx_sprintf(p, "%uL", n / scale);
+    scale = ngx_http_recovery_scales[digits];
+
+    p = ngx_http_recovery_digits(p, n / scale);
     n %= scale;
 
     if (n) {
@@ -240,30 +304,4 @@ ngx_http_recovery_out_html(ngx_http_recovery_out_t *out, const ngx_str_t *s)
         p = (u_char *) ngx_escape_html(p, s->data, s->len);
         ngx_http_recovery_out_advance(out, p);
     }
-}
-
-
-void
-ngx_http_recovery_out_label(ngx_http_recovery_out_t *out, const ngx_str_t *s)
-{
-    size_t   i;
-    u_char  *p, ch;
-
-    p = ngx_http_recovery_out_room(out, 2 * s->len);
-
-    if (p == NULL) {
-        return;
-    }
-
-    for (i = 0; i < s->len; i++) {
-        ch = s->data[i];
-
-        if (ch == '\\' || ch == '"' || ch == '\n') {
-            *p++ = '\\';
-        }
-
-        *p++ = (ch == '\n') ? 'n' : ch;
-    }
-
-    ngx_http_recovery_out_advance(out, p);
 }

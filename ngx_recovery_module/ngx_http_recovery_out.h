@@ -2,7 +2,7 @@
 /*
  * Text going out: a chain of buffers of one bounded size, so that the status
  * of a thousand backends needs no contiguous megabytes and nothing is copied
- * twice.
+ * twice.  Buffers that were sent are written again: see "free".
  *
  * A failed allocation is remembered in "failed" and makes every later call a
  * no-op: whoever renders writes straight on, whoever sends looks once.
@@ -19,11 +19,18 @@
 #define NGX_HTTP_RECOVERY_OUT_BUFFER  16384
 
 
+/* More than this is sent before more is written: see _stream.c. */
+#define NGX_HTTP_RECOVERY_OUT_PIECE   65536
+
+
 typedef struct {
     ngx_pool_t          *pool;
     ngx_chain_t         *first;
     ngx_chain_t        **next;
+    ngx_chain_t         *free;          /* to take before a new one is made */
     ngx_buf_t           *buf;           /* the last one; NULL: none yet */
+    u_char              *pos;           /* what is left of it */
+    u_char              *end;
     off_t                size;          /* bytes in all buffers before it */
     ngx_uint_t           failed;
 } ngx_http_recovery_out_t;
@@ -32,21 +39,53 @@ typedef struct {
 void ngx_http_recovery_out_init(ngx_http_recovery_out_t *out,
     ngx_pool_t *pool);
 
+/* All that was written, to be sent; then _reset(), and it begins anew. */
+ngx_chain_t *ngx_http_recovery_out_chain(ngx_http_recovery_out_t *out);
+void ngx_http_recovery_out_reset(ngx_http_recovery_out_t *out);
+
 /* All bytes written so far. */
-off_t ngx_http_recovery_out_size(ngx_http_recovery_out_t *out);
+
+static ngx_inline off_t
+ngx_http_recovery_out_size(const ngx_http_recovery_out_t *out)
+{
+    return out->buf ? out->size + (out->pos - out->buf->pos) : 0;
+}
+
 
 /* Room for len bytes in one piece, or NULL; then _advance() to its end. */
-u_char *ngx_http_recovery_out_room(ngx_http_recovery_out_t *out, size_t len);
+
+u_char *ngx_http_recovery_out_grow(ngx_http_recovery_out_t *out, size_t len);
+
+static ngx_inline u_char *
+ngx_http_recovery_out_room(ngx_http_recovery_out_t *out, size_t len)
+{
+    return (size_t) (out->end - out->pos) < len
+           ? ngx_http_recovery_out_grow(out, len) : out->pos;
+}
+
 
 static ngx_inline void
 ngx_http_recovery_out_advance(ngx_http_recovery_out_t *out, u_char *end)
 {
-    out->buf->last = end;
+    out->pos = end;
 }
 
 
-void ngx_http_recovery_out_bytes(ngx_http_recovery_out_t *out,
+void ngx_http_recovery_out_split(ngx_http_recovery_out_t *out,
     const void *data, size_t len);
+
+static ngx_inline void
+ngx_http_recovery_out_bytes(ngx_http_recovery_out_t *out, const void *data,
+    size_t len)
+{
+    if ((size_t) (out->end - out->pos) < len) {
+        ngx_http_recovery_out_split(out, data, len);
+        return;
+    }
+
+    out->pos = ngx_cpymem(out->pos, data, len);
+}
+
 
 static ngx_inline void
 ngx_http_recovery_out_str(ngx_http_recovery_out_t *out, const ngx_str_t *s)
@@ -81,8 +120,6 @@ void ngx_http_recovery_out_time(ngx_http_recovery_out_t *out,
 void ngx_http_recovery_out_json(ngx_http_recovery_out_t *out,
     const ngx_str_t *s);
 void ngx_http_recovery_out_html(ngx_http_recovery_out_t *out,
-    const ngx_str_t *s);
-void ngx_http_recovery_out_label(ngx_http_recovery_out_t *out,
     const ngx_str_t *s);
 
 

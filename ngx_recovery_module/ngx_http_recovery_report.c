@@ -453,6 +453,7 @@ ngx_http_recovery_report_text(ngx_http_recovery_report_t *report,
     ngx_str_t *text)
 {
     ngx_uint_t                       surplus;
+    ngx_chain_t                     *cl;
     ngx_http_recovery_out_t          out;
     ngx_http_recovery_report_view_t  view;
 
@@ -474,12 +475,14 @@ ngx_http_recovery_report_text(ngx_http_recovery_report_t *report,
 
     /* one piece, whatever the names */
 
-    if (out.failed || out.first->next != NULL) {
+    cl = ngx_http_recovery_out_chain(&out);
+
+    if (out.failed || cl->next != NULL) {
         return NGX_ERROR;
     }
 
-    text->data = out.first->buf->pos;
-    text->len = out.first->buf->last - out.first->buf->pos;
+    text->data = cl->buf->pos;
+    text->len = cl->buf->last - cl->buf->pos;
 
     return NGX_OK;
 }

@@ -1,7 +1,7 @@
 
 /*
- * The handlers of "recovery_status": look once, write, send.  They read
- * shared memory only and change nothing, by any method.
+ * The handlers of "recovery_status", and how an answer of ours goes out.  They
+ * read shared memory only and change nothing, by any method.
  */
 
 #include "ngx_http_recovery_page.h"
@@ -73,8 +73,6 @@ ngx_http_recovery_status(ngx_http_request_t *r,
     const ngx_http_recovery_format_t *format)
 {
     ngx_int_t                       rc;
-    ngx_http_recovery_out_t         out;
-    ngx_http_recovery_node_view_t   node;
     ngx_http_recovery_main_conf_t  *rmcf;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
@@ -93,19 +91,7 @@ ngx_http_recovery_status(ngx_http_request_t *r,
         ngx_http_recovery_lead(rmcf);
     }
 
-    if (ngx_http_recovery_view_take(rmcf, r->pool, &node) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_http_recovery_out_init(&out, r->pool);
-
-    format->render(&out, &node);
-
-    if (out.failed) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_recovery_status_send(r, NGX_HTTP_OK, format, &out);
+    return ngx_http_recovery_stream(r, format);
 }
 
 
@@ -113,8 +99,29 @@ ngx_int_t
 ngx_http_recovery_status_send(ngx_http_request_t *r, ngx_uint_t status,
     const ngx_http_recovery_format_t *format, ngx_http_recovery_out_t *out)
 {
-    ngx_int_t  rc;
+    ngx_int_t     rc;
+    ngx_chain_t  *cl;
 
+    rc = ngx_http_recovery_status_head(r, status, format,
+                                       ngx_http_recovery_out_size(out));
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    cl = ngx_http_recovery_out_chain(out);
+
+    out->buf->last_buf = (r == r->main);
+    out->buf->last_in_chain = 1;
+
+    return ngx_http_output_filter(r, cl);
+}
+
+
+ngx_int_t
+ngx_http_recovery_status_head(ngx_http_request_t *r, ngx_uint_t status,
+    const ngx_http_recovery_format_t *format, off_t length)
+{
     if (ngx_http_recovery_status_header(r, "Cache-Control", "no-store")
         != NGX_OK
         || ngx_http_recovery_status_header(r, "X-Content-Type-Options",
@@ -137,18 +144,9 @@ ngx_http_recovery_status_send(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type_lowcase = NULL;
 
     r->headers_out.status = status;
-    r->headers_out.content_length_n = ngx_http_recovery_out_size(out);
+    r->headers_out.content_length_n = length;
 
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    out->buf->last_buf = (r == r->main);
-    out->buf->last_in_chain = 1;
-
-    return ngx_http_output_filter(r, out->first);
+    return ngx_http_send_header(r);
 }
 
 

@@ -87,23 +87,45 @@ ngx_int_t
 ngx_http_recovery_view_take(ngx_http_recovery_main_conf_t *rmcf,
     ngx_pool_t *pool, ngx_http_recovery_node_view_t *node)
 {
-    ngx_uint_t                     i, n;
-    ngx_http_recovery_view_t      *view;
-    ngx_http_recovery_backend_t  **backends;
-
-    n = rmcf->zone ? rmcf->backends.nelts : 0;
-    backends = rmcf->backends.elts;
-
-    ngx_memzero(node, sizeof(ngx_http_recovery_node_view_t));
-
-    if (ngx_http_recovery_view_node(rmcf, pool, node) != NGX_OK
-        || ngx_array_init(&node->backends, pool, ngx_max(n, 1),
-                          sizeof(ngx_http_recovery_view_t)) != NGX_OK)
-    {
+    if (ngx_http_recovery_view_begin(rmcf, pool, node) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < n; i++) {
+    return ngx_http_recovery_view_more(rmcf, pool, node,
+                                       rmcf->backends.nelts);
+}
+
+
+ngx_int_t
+ngx_http_recovery_view_begin(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node)
+{
+    ngx_memzero(node, sizeof(ngx_http_recovery_node_view_t));
+
+    if (ngx_http_recovery_view_node(rmcf, pool, node) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_array_init(&node->backends, pool,
+                          rmcf->zone ? ngx_max(rmcf->backends.nelts, 1) : 1,
+                          sizeof(ngx_http_recovery_view_t));
+}
+
+
+ngx_int_t
+ngx_http_recovery_view_more(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node, ngx_uint_t n)
+{
+    ngx_uint_t                     i, last, all;
+    ngx_http_recovery_view_t      *view;
+    ngx_http_recovery_backend_t  **backends;
+
+    all = rmcf->zone ? rmcf->backends.nelts : 0;
+    backends = rmcf->backends.elts;
+    i = node->backends.nelts;
+    last = ngx_min(all, i + n);
+
+    for ( /* void */ ; i < last; i++) {
         view = ngx_array_push(&node->backends);
         if (view == NULL) {
             return NGX_ERROR;
@@ -119,7 +141,7 @@ ngx_http_recovery_view_take(ngx_http_recovery_main_conf_t *rmcf,
         }
     }
 
-    return NGX_OK;
+    return last < all ? NGX_AGAIN : NGX_OK;
 }
 
 
@@ -754,6 +776,12 @@ ngx_http_recovery_view_text(ngx_pool_t *pool, const void *text, size_t size,
     u_char  *p, *end, *last;
 
     ngx_str_null(s);
+
+    size = ngx_strnlen((u_char *) text, size);
+
+    if (size == 0) {
+        return NGX_OK;
+    }
 
     /* a copy first: the leader may be writing it */
 

@@ -183,6 +183,12 @@ extern const char *const
 ngx_int_t ngx_http_recovery_view_take(ngx_http_recovery_main_conf_t *rmcf,
     ngx_pool_t *pool, ngx_http_recovery_node_view_t *node);
 
+/* In pieces: this nginx, then n backends at a time; NGX_AGAIN: more to take. */
+ngx_int_t ngx_http_recovery_view_begin(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node);
+ngx_int_t ngx_http_recovery_view_more(ngx_http_recovery_main_conf_t *rmcf,
+    ngx_pool_t *pool, ngx_http_recovery_node_view_t *node, ngx_uint_t n);
+
 /* The same of the i-th backend; unix_ms is the caller's. */
 ngx_int_t ngx_http_recovery_view_report(ngx_http_recovery_main_conf_t *rmcf,
     ngx_uint_t i, ngx_pool_t *pool, ngx_http_recovery_report_view_t *report);
