@@ -41,7 +41,7 @@ CONF_H   := $(sort $(wildcard tools/conf/*.h))
 MODULE := build/ngx_http_recovery_module.so
 DEMO   := $(DEMO_C:demo/%.c=build/demo-%)
 TOOLS  := $(if $(CTL_C),build/recoveryctl) $(if $(SIM_C),build/recovery-sim)
-BENCH  := $(addprefix build/bench/,load decision limit_req)
+BENCH  := $(addprefix build/bench/,load decision limit_req stretch.so)
 UNITS  := $(UNIT_C:tests/%.c=build/unit/%)
 UNITS_ASAN := $(UNIT_C:tests/%.c=build/unit-asan/%)
 
@@ -288,6 +288,10 @@ build/bench/load: bench/load/load.c bench/load/histogram.h build/flags
 build/bench/decision: bench/decision/decision.c $(RACE) build/core.a build/flags
 	@mkdir -p $(@D)
 	$(PROGRAM) -lpcre2-8 -lm
+
+build/bench/stretch.so: bench/stretch/stretch.c build/flags
+	@mkdir -p $(@D)
+	$(PROGRAM) -shared -fPIC -ldl
 
 build/bench/limit_req: bench/decision/limit_req.c $(RACE) build/static/nginx \
                        bench/decision/link.sh

@@ -1,25 +1,21 @@
 #!/usr/bin/perl
 
 # status.pl: what it takes to tell the status of many backends: bytes, time,
-# processor time of the worker, and for how long nothing else is served
-# meanwhile.  For the last one, a second client asks for something tiny again
-# and again and waits for each answer.  What the worker has computed in the
-# longest of these waits is its longest stretch without a return to the event
-# loop; in processor time, so that nothing else on the machine counts as the
-# worker's.  Prints JSON.
+# processor time of the worker, and for how long it then serves nobody else.
+# The last is what the worker computes, at most, between one look for events
+# and the next; stretch/stretch.c, preloaded into nginx, takes that time.  Not
+# the waits of somebody who asks for something else meanwhile: he may be late
+# himself.  Prints JSON.
 
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../t/lib";
-use IO::Handle;
-use IO::Select;
 use JSON::PP;
 use Time::HiRes qw(sleep time);
 
 use Bench::Gate qw(gate);
-use Bench::Jobs qw(side_by_side);
 use Bench::Nginx;
 use Bench::Proc qw(cpu_us median);
 
@@ -29,91 +25,67 @@ my $PAUSE_S = 0.02;
 my %URIS = (json => '/status', prometheus => '/metrics', html => '/page');
 
 
-sub alone {
-    my ($nginx, $uri) = @_;
+my $STRETCH = "$Bench::Nginx::ROOT/build/bench/stretch.so";
+
+die "$STRETCH is not there, run make $STRETCH\n" unless -f $STRETCH;
+
+
+# A file with one number: the longest stretch, in ns.
+
+sub stretch_file {
+    my ($path) = @_;
+
+    open my $file, '+>', $path or die "$path: $!\n";
+    binmode $file;
+    stretch_write($file, 0);
+
+    return $file;
+}
+
+sub stretch_write {
+    my ($file, $ns) = @_;
+
+    sysseek $file, 0, 0;
+    syswrite $file, pack 'Q', $ns;
+}
+
+sub stretch_ms {
+    my ($file) = @_;
+
+    sysseek $file, 0, 0;
+    sysread $file, my $ns, 8;
+
+    return unpack('Q', $ns) / 1e6;
+}
+
+
+sub measure {
+    my ($nginx, $file, $uri) = @_;
 
     my $client = $nginx->client('status');
     my @workers = $nginx->workers();
-    my (@ms, @cpu_ms, $bytes);
+    my (@ms, @cpu_ms, @stretch_ms, $bytes);
 
     for (1 .. $TIMES) {
+        stretch_write($file, 0);
+
         my ($start, $cpu_us) = (time(), cpu_us(@workers));
         my ($status, $body) = $client->get($uri);
 
         push @ms, (time() - $start) * 1000;
         push @cpu_ms, (cpu_us(@workers) - $cpu_us) / 1000;
-        sleep($PAUSE_S);
 
-        die "$uri: $status\n" if $status != 200;
+        # the last stretch ends when the worker goes to sleep again
+
+        sleep($PAUSE_S);
+        push @stretch_ms, stretch_ms($file);
+
+        die "$uri: $status\n" if $status >= 400;
         $bytes = length $body;
     }
 
-    return (bytes => $bytes, ms => median(@ms), cpu_ms => median(@cpu_ms));
-}
-
-
-# From when to when each status was under way.
-
-sub spans {
-    my ($nginx, $uri) = @_;
-
-    my $client = $nginx->client('status');
-    my @spans;
-
-    for (1 .. $TIMES) {
-        my $start = time();
-        $client->get($uri);
-        push @spans, [$start, time()];
-        sleep($PAUSE_S);
-    }
-
-    return \@spans;
-}
-
-
-# The waits of the other client, until $end can be read from.
-
-sub ping {
-    my ($nginx, $end) = @_;
-
-    my $client = $nginx->client('status');
-    my $select = IO::Select->new($end);
-    my @workers = $nginx->workers();
-    my @waits;
-
-    while (!$select->can_read(0)) {
-        my ($start, $cpu_us) = (time(), cpu_us(@workers));
-
-        $client->get('/ping');
-        push @waits, [$start, time(), cpu_us(@workers) - $cpu_us];
-    }
-
-    return \@waits;
-}
-
-
-# The longest wait during a status: of half of them it was longer.
-
-sub longest_ms {
-    my ($nginx, $uri) = @_;
-
-    pipe my $end, my $begin or die "pipe: $!\n";
-    $begin->autoflush(1);
-
-    my ($spans, $waits) = side_by_side(
-        sub { my $spans = spans($nginx, $uri); print $begin "x"; $spans },
-        sub { ping($nginx, $end) });
-
-    my @longest;
-
-    for my $span (@$spans) {
-        my @in = map { $_->[2] }
-                 grep { $_->[1] > $span->[0] && $_->[0] < $span->[1] } @$waits;
-
-        push @longest, (sort { $b <=> $a } @in)[0] // 0;
-    }
-
-    return median(@longest) / 1000;
+    return { bytes => $bytes, ms => median(@ms), cpu_ms => median(@cpu_ms),
+             stretch_ms => median(@stretch_ms) };
 }
 
 
@@ -124,16 +96,18 @@ for my $n (1, 100, 1000) {
         name => "status-$n", gates => [gate('up')],
         http => join "\n    ", map { "recovery_backend b$_ { }" } 2 .. $n);
 
-    $nginx->start();
+    my $path = "$nginx->{dir}/stretch";
+    my $file = stretch_file($path);
 
-    for my $form (sort keys %URIS) {
-        $results{$n}{$form} = {
-            alone($nginx, $URIS{$form}),
-            stretch_ms => longest_ms($nginx, $URIS{$form}),
-        };
-    }
+    $nginx->start(under => ['env', "LD_PRELOAD=$STRETCH",
+                            "BENCH_STRETCH=$path"]);
 
-    $results{$n}{none}{stretch_ms} = longest_ms($nginx, '/ping');
+    # the first one finds nothing in any cache
+
+    $nginx->client('status')->get($URIS{$_}) for keys %URIS;
+
+    $results{$n}{$_} = measure($nginx, $file, $URIS{$_}) for sort keys %URIS;
+    $results{$n}{none} = measure($nginx, $file, '/ping');
 
     $nginx->stop();
 }

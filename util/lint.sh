@@ -306,7 +306,7 @@ check_cppcheck() {
         --suppressions-list=util/cppcheck.suppress \
         -I lua-free-policies -I ngx_recovery_module \
         "${core_c[@]}" "${shell_c[@]}" demo/*.c tools/*/*.c bench/load/*.c \
-        bench/decision/{decision,race}.c
+        bench/decision/{decision,race}.c bench/stretch/*.c
 }
 
 
