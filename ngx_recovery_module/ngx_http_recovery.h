@@ -41,6 +41,7 @@ typedef struct ngx_http_recovery_round_s   ngx_http_recovery_round_t;
 typedef struct ngx_http_recovery_keeper_s  ngx_http_recovery_keeper_t;
 typedef struct ngx_http_recovery_loaded_s  ngx_http_recovery_loaded_t;
 typedef struct ngx_http_recovery_main_conf_s  ngx_http_recovery_main_conf_t;
+typedef struct ngx_http_recovery_special_s  ngx_http_recovery_special_t;
 
 
 /* A place in the configuration, for what is found out only later. */
@@ -123,6 +124,7 @@ struct ngx_http_recovery_main_conf_s {
     rcv_slot_t                 *slot;           /* NULL: none free */
     uint64_t                    generation;     /* of this configuration */
     ngx_http_recovery_leader_t *leader;
+    uint32_t                    random;         /* 0: not begun */
 };
 
 
@@ -150,10 +152,12 @@ struct ngx_http_recovery_decision_s {
 typedef struct {
     ngx_array_t                *backends;       /* ..._backend_t *; NULL: off */
 
-
     /* how each decision begins, when there is one backend and nothing that
        requests say counts; else without a backend */
     ngx_http_recovery_decision_t  plain;
+
+    ngx_http_recovery_special_t  *special;      /* NULL: nginx's own way */
+    ngx_flag_t                    msie_padding;
 
     ngx_http_complex_value_t   *class_name;
     ngx_uint_t                  class_client_chosen;
@@ -189,14 +193,14 @@ typedef struct {
     ngx_http_recovery_loc_conf_t   *conf;
     ngx_http_recovery_main_conf_t  *main;
     uint32_t                        cost_milli;
-    unsigned                        uploading;  /* nothing is booked yet */
-    unsigned                        again;      /* an attempt failed before */
+    uint8_t                         uploading;  /* nothing is booked yet */
+    uint8_t                         again;      /* an attempt failed before */
 
     /* what the policy makes of it */
+    uint8_t                         retry;      /* by its rule: ..._retry_t */
+    uint8_t                         user_known;
     ngx_http_recovery_policy_t     *policy;
     ngx_uint_t                      class_index;
-    ngx_http_recovery_retry_t       retry;      /* by its rule */
-    unsigned                        user_known;
     rcv_str_t                       user;       /* that "cohort" names */
 } ngx_http_recovery_ask_t;
 
@@ -238,11 +242,13 @@ typedef struct {
     unsigned                        shed:1;     /* it, or what it waits for */
     unsigned                        shed_subrequest:1;
     unsigned                        observed:1;
-    unsigned                        unused:4;
+    unsigned                        compares:1;     /* see _special.c */
+    unsigned                        unused:3;
 
     ngx_http_recovery_decision_t   *decisions;      /* the first one first */
     ngx_http_recovery_decision_t    first;
     ngx_http_recovery_ask_t         ask;            /* what is asked now */
+    u_char                          retry_after[NGX_INT32_LEN];
 } ngx_http_recovery_ctx_t;
 
 
@@ -320,6 +326,38 @@ ngx_http_recovery_ctx(ngx_http_request_t *r)
 
     return (ctx == NULL && ngx_http_recovery_ctx_hidden(mr))
            ? ngx_http_recovery_ctx_find(mr) : ctx;
+}
+
+
+/*
+ * What ngx_palloc() does when the pool's current block has room, in place:
+ * the call would cost more than all that we remember.  NULL: ask it.
+ */
+
+static ngx_inline void *
+ngx_http_recovery_room(ngx_pool_t *pool, size_t size)
+{
+#if (NGX_DEBUG_PALLOC)
+
+    return NULL;
+
+#else
+
+    u_char           *p;
+    ngx_pool_data_t  *block;
+
+    block = &pool->current->d;
+    p = ngx_align_ptr(block->last, NGX_ALIGNMENT);
+
+    if (block->end - p < (ssize_t) size) {
+        return NULL;
+    }
+
+    block->last = p + size;
+
+    return p;
+
+#endif
 }
 
 
@@ -411,16 +449,23 @@ ngx_http_recovery_release(ngx_http_recovery_ctx_t *ctx)
 
 /* _answer.c */
 
-/* Turns the request away; the value is the phase handler's to return. */
-ngx_int_t ngx_http_recovery_answer(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx, ngx_uint_t status);
-
 /*
  * At the headers of any answer of a main request that was shed, or of a
  * subrequest of it: is it the one that tells?
  */
 ngx_int_t ngx_http_recovery_answer_header(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
+
+
+/* _special.c */
+
+/* NULL: unknown, or it is not nginx's own page that is to be sent. */
+ngx_http_recovery_special_t *ngx_http_recovery_special_find(
+    ngx_http_core_loc_conf_t *clcf, ngx_uint_t status);
+
+/* At the end of an answer for which ctx->compares. */
+void ngx_http_recovery_special_seen(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx, ngx_chain_t *in);
 
 
 /* Of a content type, whatever follows; the last byte first: it differs. */

@@ -7,40 +7,17 @@
  * not to the 200 of a fallback.
  */
 
-#include "ngx_http_recovery.h"
+#include "ngx_http_recovery_ask.h"
 
 
-static ngx_int_t ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
-    ngx_http_recovery_ctx_t *ctx);
 static void ngx_http_recovery_hand_up(ngx_http_request_t *r);
 static void ngx_http_recovery_handed_up(ngx_http_request_t *r);
 static ngx_int_t ngx_http_recovery_header_add(ngx_http_request_t *r,
-    const char *name, const char *value);
+    ngx_str_t name, ngx_str_t value);
+static ngx_inline ngx_int_t ngx_http_recovery_header_push(
+    ngx_http_request_t *r, ngx_str_t name, ngx_str_t value);
 static ngx_int_t ngx_http_recovery_retry_after_add(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
-
-
-ngx_int_t
-ngx_http_recovery_answer(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
-    ngx_uint_t status)
-{
-    ctx->shed_status = status;
-
-    /* nobody waits for a mirror: the main request's answer is its own */
-
-    if (!r->background) {
-        ctx->shed = 1;
-        ctx->shed_subrequest = (r != r->main);
-    }
-
-    if (r == r->main && r->headers_in.content_type != NULL
-        && ngx_http_recovery_is_grpc(&r->headers_in.content_type->value))
-    {
-        return ngx_http_recovery_answer_grpc(r, ctx);
-    }
-
-    return (ngx_int_t) status;
-}
 
 
 /*
@@ -48,11 +25,16 @@ ngx_http_recovery_answer(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
  * try again later.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx)
 {
     ngx_int_t  rc;
+
+    static ngx_str_t  status = ngx_string("grpc-status");
+    static ngx_str_t  unavailable = ngx_string("14");
+    static ngx_str_t  message = ngx_string("grpc-message");
+    static ngx_str_t  why = ngx_string("the backend is recovering");
 
     r->expect_tested = 1;   /* the body is not wanted */
 
@@ -71,10 +53,8 @@ ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
 
-    if (ngx_http_recovery_header_add(r, "grpc-status", "14") != NGX_OK
-        || ngx_http_recovery_header_add(r, "grpc-message",
-                                        "the backend is recovering")
-           != NGX_OK
+    if (ngx_http_recovery_header_add(r, status, unavailable) != NGX_OK
+        || ngx_http_recovery_header_add(r, message, why) != NGX_OK
         || ngx_http_recovery_retry_after_add(r, ctx) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -178,67 +158,94 @@ static ngx_int_t
 ngx_http_recovery_retry_after_add(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx)
 {
-    u_char  text[NGX_INT_T_LEN + 1];
+    u_char     *p, *last;
+    uint32_t    s;
+    ngx_str_t   value;
 
-    (void) ngx_sprintf(text, "%ui%Z", ctx->retry_after_s);
+    static ngx_str_t  retry_after = ngx_string("Retry-After");
+    static ngx_str_t  cache_control = ngx_string("Cache-Control");
+    static ngx_str_t  no_store = ngx_string("no-store");
 
-    if (ngx_http_recovery_header_add(r, "Retry-After", (char *) text)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
+    last = ctx->retry_after + NGX_INT32_LEN;
+    s = ctx->retry_after_s;
+
+    p = last;
+
+    do {
+        *--p = (u_char) ('0' + s % 10);
+        s /= 10;
+    } while (s != 0);
+
+    value.data = p;
+    value.len = last - p;
+
+    if (r->headers_out.headers.part.nelts == 0) {       /* mostly */
+
+        return (ngx_http_recovery_header_push(r, retry_after, value)
+                == NGX_OK)
+               ? ngx_http_recovery_header_push(r, cache_control, no_store)
+               : NGX_ERROR;
     }
 
-    return ngx_http_recovery_header_add(r, "Cache-Control", "no-store");
+    return (ngx_http_recovery_header_add(r, retry_after, value) == NGX_OK)
+           ? ngx_http_recovery_header_add(r, cache_control, no_store)
+           : NGX_ERROR;
 }
 
 
 /* Adds a header unless the response has it already. */
 
 static ngx_int_t
-ngx_http_recovery_header_add(ngx_http_request_t *r, const char *name,
-    const char *value)
+ngx_http_recovery_header_add(ngx_http_request_t *r, ngx_str_t name,
+    ngx_str_t value)
 {
-    size_t            len;
-    u_char           *p;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
-
-    len = ngx_strlen(name);
 
     for (part = &r->headers_out.headers.part; part != NULL; part = part->next)
     {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].hash != 0 && h[i].key.len == len
-                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+            if (h[i].hash != 0 && h[i].key.len == name.len
+                && ngx_strncasecmp(h[i].key.data, name.data, name.len) == 0)
             {
                 return NGX_OK;
             }
         }
     }
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
+    return ngx_http_recovery_header_push(r, name, value);
+}
+
+
+static ngx_inline ngx_int_t
+ngx_http_recovery_header_push(ngx_http_request_t *r, ngx_str_t name,
+    ngx_str_t value)
+{
+    ngx_list_t       *headers;
+    ngx_table_elt_t  *h;
+
+    headers = &r->headers_out.headers;
+
+    if (headers->last->nelts < headers->nalloc) {
+        h = headers->last->elts;
+        h += headers->last->nelts++;
+
+    } else {
+        h = ngx_list_push(headers);
+
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
     }
 
-    h->hash = 0;    /* no header until it is whole */
-
-    p = ngx_pnalloc(r->pool, ngx_strlen(value));
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->key.len = len;
-    h->key.data = (u_char *) name;
-    h->value.len = ngx_strlen(value);
-    h->value.data = p;
-    ngx_memcpy(p, value, h->value.len);
+    h->hash = 1;
+    h->key = name;
+    h->value = value;
     h->lowcase_key = NULL;
     ngx_http_recovery_header_end(h);
-    h->hash = 1;
 
     return NGX_OK;
 }

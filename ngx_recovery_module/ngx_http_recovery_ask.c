@@ -7,10 +7,6 @@
 #include "ngx_http_recovery_ask.h"
 
 
-static void ngx_http_recovery_log(ngx_http_recovery_ask_t *ask,
-    ngx_http_recovery_decision_t *decision, ngx_uint_t retry_after_s);
-
-
 rcv_reason_t
 ngx_http_recovery_ask_closely(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_backend_t *backend,
@@ -48,7 +44,7 @@ ngx_http_recovery_ask_refused(ngx_http_recovery_ask_t *ask,
 {
     if (ask->conf->dry_run) {
         decision->outcome = RCV_OUTCOME_SHED_DRY_RUN;
-        ngx_http_recovery_log(ask, decision, 0);
+        ngx_http_recovery_ask_log(ask->request, ask->conf, decision, 0);
         return NGX_OK;
     }
 
@@ -68,31 +64,8 @@ ngx_http_recovery_ask_undo(ngx_http_recovery_ask_t *ask,
 
 
 void
-ngx_http_recovery_ask_shed(ngx_http_recovery_ask_t *ask,
-    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t *decision)
-{
-    const rcv_policy_t          *policy;
-    ngx_http_recovery_record_t  *record;
-
-    record = decision->backend->record;
-    policy = decision->backend->policy->core;
-
-    rcv_add(&ngx_http_recovery_record_class(record, decision->class_index)
-                ->shed[decision->reason], 1);
-
-    ctx->retry_after_s = rcv_retry_s(policy, record->retry,
-                                     rcv_load(&record->gate.cohort),
-                                     (unsigned) decision->class_index,
-                                     decision->ticket.slot,
-                                     (uint32_t) ngx_random() << 1
-                                     ^ (uint32_t) ngx_random() >> 15);
-
-    ngx_http_recovery_log(ask, decision, ctx->retry_after_s);
-}
-
-
-static void
-ngx_http_recovery_log(ngx_http_recovery_ask_t *ask,
+ngx_http_recovery_ask_log(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf,
     ngx_http_recovery_decision_t *decision, ngx_uint_t retry_after_s)
 {
     ngx_log_t   *log;
@@ -102,17 +75,17 @@ ngx_http_recovery_log(ngx_http_recovery_ask_t *ask,
                 ->classes[decision->class_index].name;
     reason = rcv_reason_names[decision->reason];
     phase = rcv_phase_names[decision->ticket.phase];
-    log = ask->request->connection->log;
+    log = r->connection->log;
 
     if (decision->outcome == RCV_OUTCOME_SHED_DRY_RUN) {
-        ngx_log_error(ask->conf->log_level, log, 0,
+        ngx_log_error(rlcf->log_level, log, 0,
                       "recovery: dry run, would be shed by backend \"%V\", "
                       "class \"%s\", reason %s, phase %s",
                       &decision->backend->name, class, reason, phase);
         return;
     }
 
-    ngx_log_error(ask->conf->log_level, log, 0,
+    ngx_log_error(rlcf->log_level, log, 0,
                   "recovery: shed by backend \"%V\", class \"%s\", "
                   "reason %s, phase %s, retry after %ui s",
                   &decision->backend->name, class, reason, phase,

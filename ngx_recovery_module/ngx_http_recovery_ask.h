@@ -24,6 +24,10 @@
 ngx_int_t ngx_http_recovery_decide(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
 
+/* The same for ctx->first, of which all is known but the decision. */
+ngx_int_t ngx_http_recovery_decide_plain(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
+
 /* The same with nothing remembered yet, and for who may be here again. */
 ngx_int_t ngx_http_recovery_first(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf);
@@ -49,8 +53,17 @@ ngx_int_t ngx_http_recovery_ask_refused(ngx_http_recovery_ask_t *ask,
 
 void ngx_http_recovery_ask_undo(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_decision_t *decision);
-void ngx_http_recovery_ask_shed(ngx_http_recovery_ask_t *ask,
-    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t *decision);
+/* gRPC's way to be turned away; _answer.c. */
+ngx_int_t ngx_http_recovery_answer_grpc(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx);
+
+/* Sends nginx's page for who is, if it is that simple; _special.c. */
+ngx_int_t ngx_http_recovery_special(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
+
+void ngx_http_recovery_ask_log(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf,
+    ngx_http_recovery_decision_t *decision, ngx_uint_t retry_after_s);
 
 
 /*
@@ -166,6 +179,19 @@ ngx_http_recovery_passed(ngx_http_request_t *r,
 }
 
 
+static ngx_inline void
+ngx_http_recovery_ask_told(ngx_http_request_t *r,
+    ngx_http_recovery_decision_t *decision)
+{
+    ngx_log_debug5(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "recovery \"%V\": class %ui, cost %uD, phase %s: %s",
+                   &decision->backend->name,
+                   (ngx_uint_t) decision->class_index, decision->cost_milli,
+                   rcv_phase_names[decision->ticket.phase],
+                   rcv_reason_names[decision->reason]);
+}
+
+
 static ngx_inline ngx_int_t
 ngx_http_recovery_ask(ngx_http_recovery_ask_t *ask,
     ngx_http_recovery_backend_t *backend,
@@ -188,11 +214,7 @@ ngx_http_recovery_ask(ngx_http_recovery_ask_t *ask,
 
     decision->reason = (uint8_t) reason;
 
-    ngx_log_debug5(NGX_LOG_DEBUG_HTTP, ask->request->connection->log, 0,
-                   "recovery \"%V\": class %ui, cost %uD, phase %s: %s",
-                   &backend->name, ask->class_index, ask->cost_milli,
-                   rcv_phase_names[decision->ticket.phase],
-                   rcv_reason_names[reason]);
+    ngx_http_recovery_ask_told(ask->request, decision);
 
     return (reason == RCV_REASON_NONE)
            ? NGX_OK : ngx_http_recovery_ask_refused(ask, decision);
@@ -215,6 +237,83 @@ ngx_http_recovery_ask_passed(ngx_http_recovery_ask_t *ask,
     rcv_add(&ngx_http_recovery_record_class(record, decision->class_index)
                  ->shed_dry_run, 1);
     rcv_add(&record->dry[decision->reason], 1);
+}
+
+
+/*
+ * Marsaglia's xorshift: who is told which second is no secret, and random()
+ * takes longer than all the rest.
+ */
+
+static ngx_inline uint32_t
+ngx_http_recovery_random(ngx_http_recovery_main_conf_t *rmcf)
+{
+    uint32_t  x;
+
+    x = rmcf->random;
+
+    if (x == 0) {
+        x = (uint32_t) ngx_random() | 1;
+    }
+
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+
+    rmcf->random = x;
+
+    return x;
+}
+
+
+static ngx_inline void
+ngx_http_recovery_ask_shed(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx,
+    ngx_http_recovery_decision_t *decision)
+{
+    ngx_http_recovery_record_t   *record;
+    ngx_http_recovery_backend_t  *backend;
+
+    backend = decision->backend;
+    record = backend->record;
+
+    rcv_add(&ngx_http_recovery_record_class(record, decision->class_index)
+                 ->shed[decision->reason], 1);
+
+    ctx->retry_after_s = rcv_retry_s(backend->policy->core, record->retry,
+                                     rcv_load(&record->gate.cohort),
+                                     (unsigned) decision->class_index,
+                                     decision->ticket.slot,
+                                     ngx_http_recovery_random(backend->main));
+
+    if (r->connection->log->log_level >= rlcf->log_level) {
+        ngx_http_recovery_ask_log(r, rlcf, decision, ctx->retry_after_s);
+    }
+}
+
+
+/* Turns the request away; the value is the phase handler's to return. */
+
+static ngx_inline ngx_int_t
+ngx_http_recovery_answer(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    ctx->shed_status = (uint16_t) status;
+
+    /* nobody waits for a mirror: the main request's answer is its own */
+
+    if (!r->background) {
+        ctx->shed = 1;
+        ctx->shed_subrequest = (r != r->main);
+    }
+
+    if (r == r->main && r->headers_in.content_type != NULL
+        && ngx_http_recovery_is_grpc(&r->headers_in.content_type->value))
+    {
+        return ngx_http_recovery_answer_grpc(r, ctx);
+    }
+
+    return (ngx_int_t) status;
 }
 
 

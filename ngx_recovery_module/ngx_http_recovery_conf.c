@@ -12,6 +12,8 @@ static ngx_int_t ngx_http_recovery_zone_add(ngx_conf_t *cf,
 static ngx_int_t ngx_http_recovery_check_class(ngx_conf_t *cf,
     ngx_http_recovery_loc_conf_t *conf);
 static void ngx_http_recovery_plain(ngx_http_recovery_loc_conf_t *conf);
+static void ngx_http_recovery_page_known(ngx_conf_t *cf,
+    ngx_http_recovery_loc_conf_t *conf);
 static char *ngx_http_recovery_backends_read(ngx_conf_t *cf,
     ngx_array_t **backends);
 
@@ -250,6 +252,7 @@ ngx_http_recovery_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     ngx_http_recovery_plain(conf);
+    ngx_http_recovery_page_known(cf, conf);
 
     return NGX_CONF_OK;
 }
@@ -285,6 +288,28 @@ ngx_http_recovery_plain(ngx_http_recovery_loc_conf_t *conf)
     conf->plain.class_index = (uint8_t) policy->default_class;
     conf->plain.outcome = RCV_OUTCOME_PASSED;
     conf->plain.active = 1;
+}
+
+
+/* nginx's core has merged its configuration before us. */
+
+static void
+ngx_http_recovery_page_known(ngx_conf_t *cf,
+    ngx_http_recovery_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_recovery_backend_t  **backends;
+
+    if (conf->backends == NULL) {
+        return;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    backends = conf->backends->elts;
+
+    conf->special = ngx_http_recovery_special_find(clcf,
+                                     backends[0]->policy->core->shed_status);
+    conf->msie_padding = clcf->msie_padding;
 }
 
 

@@ -11,8 +11,11 @@
 
 static ngx_http_recovery_decision_t *ngx_http_recovery_decision_create(
     ngx_http_recovery_ctx_t *ctx);
-static ngx_int_t ngx_http_recovery_shed(ngx_http_recovery_ctx_t *ctx,
+static ngx_int_t ngx_http_recovery_turn_away(ngx_http_recovery_ctx_t *ctx,
     ngx_http_recovery_decision_t **first, ngx_http_recovery_decision_t *shed);
+static ngx_inline ngx_int_t ngx_http_recovery_shed(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx,
+    ngx_http_recovery_decision_t *decision);
 
 
 ngx_int_t
@@ -130,7 +133,7 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
         decision->next = NULL;
 
         if (rc != NGX_OK) {
-            return ngx_http_recovery_shed(ctx, first, decision);
+            return ngx_http_recovery_turn_away(ctx, first, decision);
         }
 
         *next = decision;
@@ -148,6 +151,39 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
     }
 
     return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_recovery_decide_plain(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx)
+{
+    rcv_reason_t                   reason;
+    ngx_http_recovery_decision_t  *decision;
+
+    if (rlcf->dry_run) {
+        return ngx_http_recovery_decide(r, rlcf, ctx);
+    }
+
+    decision = &ctx->first;
+    ctx->decisions = decision;
+
+    reason = rcv_admit(&decision->backend->gate, decision->class_index,
+                       decision->cost_milli, ngx_http_recovery_now_ns(),
+                       &decision->ticket);
+
+    decision->reason = (uint8_t) reason;
+    ngx_http_recovery_ask_told(r, decision);
+
+    if (reason == RCV_REASON_NONE) {
+        ctx->stage = NGX_HTTP_RECOVERY_SIMPLE;
+        ngx_http_recovery_passed(r, decision, 1);
+        return NGX_DECLINED;
+    }
+
+    decision->outcome = RCV_OUTCOME_SHED;
+
+    return ngx_http_recovery_shed(r, rlcf, ctx, decision);
 }
 
 
@@ -180,7 +216,7 @@ ngx_http_recovery_decision_create(ngx_http_recovery_ctx_t *ctx)
  */
 
 static ngx_int_t
-ngx_http_recovery_shed(ngx_http_recovery_ctx_t *ctx,
+ngx_http_recovery_turn_away(ngx_http_recovery_ctx_t *ctx,
     ngx_http_recovery_decision_t **first, ngx_http_recovery_decision_t *shed)
 {
     ngx_http_recovery_decision_t  *decision;
@@ -191,8 +227,25 @@ ngx_http_recovery_shed(ngx_http_recovery_ctx_t *ctx,
 
     *first = shed;
 
-    ngx_http_recovery_ask_shed(&ctx->ask, ctx, shed);
+    return ngx_http_recovery_shed(ctx->ask.request, ctx->ask.conf, ctx, shed);
+}
 
-    return ngx_http_recovery_answer(ctx->ask.request, ctx,
-                                  shed->backend->policy->core->shed_status);
+
+static ngx_inline ngx_int_t
+ngx_http_recovery_shed(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx,
+    ngx_http_recovery_decision_t *decision)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  status;
+
+    ngx_http_recovery_ask_shed(r, rlcf, ctx, decision);
+
+    status = decision->backend->policy->core->shed_status;
+    rc = ngx_http_recovery_answer(r, ctx, status);
+
+    /* else it has been answered, and the request may be gone */
+
+    return (rc == (ngx_int_t) status)
+           ? ngx_http_recovery_special(r, rlcf, ctx) : rc;
 }

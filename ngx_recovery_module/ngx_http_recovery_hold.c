@@ -115,7 +115,7 @@ ngx_http_recovery_header(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (r == r->main) {
+    if (r == r->main && ctx->stage != NGX_HTTP_RECOVERY_SETTLED) {
 
         if (ngx_http_recovery_streams(r)) {
             ngx_http_recovery_observe(ctx);
@@ -205,9 +205,20 @@ ngx_http_recovery_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_recovery_ctx(r);
 
-    if (ctx == NULL || r != r->main || r->upstream != NULL
-        || !ngx_http_recovery_last(in))
-    {
+    if (ctx == NULL) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    if (ctx->stage == NGX_HTTP_RECOVERY_SETTLED) {
+
+        if (ctx->compares && r == r->main) {
+            ngx_http_recovery_special_seen(r, ctx, in);
+        }
+
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    if (r != r->main || r->upstream != NULL || !ngx_http_recovery_last(in)) {
         return ngx_http_next_body_filter(r, in);
     }
 

@@ -15,11 +15,9 @@
 
 static ngx_inline ngx_int_t ngx_http_recovery_elsewhere(
     ngx_http_request_t *r);
-static ngx_inline ngx_http_recovery_ctx_t *ngx_http_recovery_ctx_room(
-    ngx_pool_t *pool);
 static ngx_inline void ngx_http_recovery_ctx_init(
     ngx_http_recovery_ctx_t *ctx, ngx_http_request_t *mr);
-static ngx_inline ngx_uint_t ngx_http_recovery_pass(ngx_http_request_t *r,
+static ngx_inline ngx_int_t ngx_http_recovery_plain(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
 
 
@@ -41,7 +39,7 @@ ngx_http_recovery_handler(ngx_http_request_t *r)
         return ngx_http_recovery_again(r, rlcf);
     }
 
-    ctx = ngx_http_recovery_ctx_room(r->pool);
+    ctx = ngx_http_recovery_room(r->pool, sizeof(ngx_http_recovery_ctx_t));
 
     if (ctx == NULL) {
         return ngx_http_recovery_first(r, rlcf);
@@ -49,11 +47,14 @@ ngx_http_recovery_handler(ngx_http_request_t *r)
 
     ngx_http_recovery_ctx_init(ctx, r);
 
-    if (ngx_http_recovery_pass(r, rlcf, ctx)) {
-        return NGX_DECLINED;
+    if (rlcf->plain.backend == NULL
+        || !ngx_http_recovery_led(rlcf->plain.backend->main->zone)
+        || ngx_http_recovery_uploading(r))
+    {
+        return ngx_http_recovery_decide(r, rlcf, ctx);
     }
 
-    return ngx_http_recovery_decide(r, rlcf, ctx);
+    return ngx_http_recovery_plain(r, rlcf, ctx);
 }
 
 
@@ -67,38 +68,6 @@ ngx_http_recovery_elsewhere(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
-}
-
-
-/*
- * What ngx_palloc() does when the pool's current block has room, in place:
- * the call would cost more than all that we remember.  NULL: ask it.
- */
-
-static ngx_inline ngx_http_recovery_ctx_t *
-ngx_http_recovery_ctx_room(ngx_pool_t *pool)
-{
-#if (NGX_DEBUG_PALLOC)
-
-    return NULL;
-
-#else
-
-    u_char           *p;
-    ngx_pool_data_t  *block;
-
-    block = &pool->current->d;
-    p = ngx_align_ptr(block->last, NGX_ALIGNMENT);
-
-    if (block->end - p < (ssize_t) sizeof(ngx_http_recovery_ctx_t)) {
-        return NULL;
-    }
-
-    block->last = p + sizeof(ngx_http_recovery_ctx_t);
-
-    return (ngx_http_recovery_ctx_t *) p;
-
-#endif
 }
 
 
@@ -121,6 +90,7 @@ ngx_http_recovery_ctx_init(ngx_http_recovery_ctx_t *ctx,
     ctx->shed = 0;
     ctx->shed_subrequest = 0;
     ctx->observed = 0;
+    ctx->compares = 0;
     ctx->unused = 0;
 
     ctx->cleanup.handler = ngx_http_recovery_over;
@@ -133,40 +103,31 @@ ngx_http_recovery_ctx_init(ngx_http_recovery_ctx_t *ctx,
 
 
 /*
- * The shortest way, that of most requests while a backend is well: nothing
- * has to be found out about them, and the gate is open.  0: it is not as
- * simple as that, and nothing is changed.
+ * Nothing has to be found out about the request.  While the backend is well
+ * it is let in here and now: that is the shortest way.
  */
 
-static ngx_inline ngx_uint_t
-ngx_http_recovery_pass(ngx_http_request_t *r,
+static ngx_inline ngx_int_t
+ngx_http_recovery_plain(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx)
 {
     ngx_http_recovery_backend_t  *backend;
 
     backend = rlcf->plain.backend;
 
-    if (backend == NULL
-        || !ngx_http_recovery_led(backend->main->zone)
-        || ngx_http_recovery_uploading(r))
-    {
-        return 0;
-    }
-
     ctx->first = rlcf->plain;
 
     if (!rcv_admit_open(&backend->gate, rlcf->plain.class_index,
                         &ctx->first.ticket))
     {
-        return 0;
+        return ngx_http_recovery_decide_plain(r, rlcf, ctx);
     }
 
     ctx->decisions = &ctx->first;
     ctx->stage = NGX_HTTP_RECOVERY_SIMPLE;
-
     rcv_add(backend->passed, 1);
 
-    return 1;
+    return NGX_DECLINED;
 }
 
 

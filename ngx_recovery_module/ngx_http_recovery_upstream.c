@@ -323,7 +323,8 @@ ngx_http_recovery_charge(ngx_http_recovery_round_t *round,
         return NGX_OK;
     }
 
-    ngx_http_recovery_ask_shed(&round->ask, ctx, &charge->decision);
+    ngx_http_recovery_ask_shed(round->request, round->ask.conf, ctx,
+                               &charge->decision);
 
     return NGX_DECLINED;
 }
