@@ -6,6 +6,12 @@
 /* What those beyond the cut do without, in a policy of one class. */
 #define RCV_ALONE_PPM  50000
 
+/*
+ * A lot is this part of what all processes together may have; each may have
+ * two of them.
+ */
+#define RCV_LOT_PART   16u
+
 
 /* How full a request may find the two gates. */
 
@@ -16,11 +22,57 @@ typedef struct {
 } rcv_marks_t;
 
 
+rcv_admit_at_t
+rcv_admit_alone(const rcv_admit_at_t *at)
+{
+    rcv_admit_at_t  copy;
+
+    copy = *at;
+
+    copy.credit_milli = 0;
+    copy.credit_classes = 0;
+    copy.keep = 0;
+    copy.taken = 0;
+    copy.alone = 1;
+
+    return copy;
+}
+
+
+int
+rcv_admit_place(rcv_admit_at_t *at, uint32_t watermark)
+{
+    uint32_t  lot;
+
+    lot = at->lot;
+
+    if (at->slot == NULL || at->alone
+        || rcv_load(&at->gate->in_flight) >= at->calm)
+    {
+        lot = 0;
+    }
+
+    if (!rcv_inflight_take(at->gate, at->slot, at->gate_index, watermark,
+                           lot))
+    {
+        return 0;
+    }
+
+    if (lot != 0) {
+        at->keep = 2 * lot;
+        at->taken = 1;
+        at->news = 1;
+    }
+
+    return 1;
+}
+
+
 static rcv_reason_t
-rcv_admit_in_flight(const rcv_admit_at_t *at, uint32_t watermark,
+rcv_admit_in_flight(rcv_admit_at_t *at, uint32_t watermark,
     rcv_ticket_t *ticket)
 {
-    if (!rcv_inflight_take(at->gate, at->slot, at->gate_index, watermark)) {
+    if (!rcv_admit_place(at, watermark)) {
         return RCV_REASON_IN_FLIGHT;
     }
 
@@ -35,32 +87,102 @@ rcv_admit_in_flight(const rcv_admit_at_t *at, uint32_t watermark,
  * and no spare one, since a backend that may hang gets two and no third.
  */
 
-static rcv_marks_t
-rcv_admit_marks(const rcv_admit_at_t *at, uint64_t word,
+static uint32_t
+rcv_admit_places(const rcv_admit_at_t *at, uint64_t word,
     unsigned class_index)
 {
-    rcv_marks_t  marks;
     rcv_phase_t  phase;
 
     phase = rcv_gate_phase(word);
 
+    if (rcv_gate_mode(word) == RCV_GATE_LIMIT
+        && (phase == RCV_PHASE_PROBING || phase == RCV_PHASE_DOWN))
+    {
+        return rcv_gate_limit(word);
+    }
+
+    return rcv_inflight_watermark(rcv_gate_limit(word),
+                                  at->policy->classes[class_index].share_ppm,
+                                  class_index);
+}
+
+
+static rcv_marks_t
+rcv_admit_marks(const rcv_admit_at_t *at, unsigned class_index)
+{
+    rcv_marks_t  marks;
+
     marks.rank = class_index;
     marks.share_ppm = at->policy->classes[class_index].share_ppm;
-    marks.places = rcv_gate_limit(word);
-
-    if (rcv_gate_mode(word) == RCV_GATE_OPEN
-        || (phase != RCV_PHASE_PROBING && phase != RCV_PHASE_DOWN))
-    {
-        marks.places = rcv_inflight_watermark(marks.places, marks.share_ppm,
-                                              class_index);
-    }
+    marks.places = at->places[class_index];
 
     return marks;
 }
 
 
+/* Of the credit that a process may have at once; 0: none. */
+
+static uint32_t
+rcv_admit_credit_lot(const rcv_admit_at_t *at)
+{
+    uint64_t  lot, interval_ns;
+
+    interval_ns = rcv_load(&at->gate->interval_ns);
+
+    if (interval_ns == 0 || rcv_gate_processes(at->word) == 0
+        || rcv_gate_cut(at->word) || at->slot == NULL || at->alone)
+    {
+        return 0;
+    }
+
+    lot = rcv_load(&at->gate->burst_ns) / interval_ns
+          / (RCV_LOT_PART * rcv_gate_processes(at->word));
+
+    return (uint32_t) rcv_min(lot, RCV_CREDIT_LOT_MAX) * RCV_MILLI;
+}
+
+
+/*
+ * Takes the cost, from the credit if that will do, else from the bucket; then
+ * with a lot, if there is as much.  It was seen to fit: what others took
+ * meanwhile is all that may be in the way.
+ */
+
+static int
+rcv_admit_charge(rcv_admit_at_t *at, const rcv_marks_t *marks,
+    uint32_t cost_milli, uint64_t now_ns)
+{
+    uint32_t  lot_milli;
+
+    if (at->credit_classes != 0 && at->credit_milli >= cost_milli) {
+        at->credit_milli -= cost_milli;
+        at->credit_classes = (uint32_t) rcv_max(at->credit_classes,
+                                                marks->rank + 1);
+        return 1;
+    }
+
+    lot_milli = rcv_admit_credit_lot(at);
+
+    if (at->credit_milli >= lot_milli
+        || lot_milli + cost_milli > RCV_COST_MAX * RCV_MILLI
+        || !rcv_bucket_take(at->gate, marks->share_ppm, marks->rank,
+                            lot_milli + cost_milli, now_ns))
+    {
+        return rcv_bucket_take(at->gate, marks->share_ppm, marks->rank,
+                               cost_milli, now_ns);
+    }
+
+    at->credit_milli += lot_milli;
+    at->credit_classes = marks->rank + 1;
+    at->taken = 1;
+    at->news = 1;
+
+    return 1;
+}
+
+
 static rcv_reason_t
-rcv_admit_limited(const rcv_admit_at_t *at, uint64_t word,
+rcv_admit_limited(rcv_admit_at_t *at, uint64_t word,
     const rcv_marks_t *marks, uint32_t cost_milli, uint64_t now_ns,
     rcv_ticket_t *ticket)
 {
@@ -82,9 +204,7 @@ rcv_admit_limited(const rcv_admit_at_t *at, uint64_t word,
         return reason;
     }
 
-    if (!rcv_bucket_take(gate, marks->share_ppm, marks->rank, cost_milli,
-                         now_ns))
-    {
+    if (!rcv_admit_charge(at, marks, cost_milli, now_ns)) {
         rcv_admit_release(at, ticket);
         return rcv_gate_reason(word);
     }
@@ -96,7 +216,7 @@ rcv_admit_limited(const rcv_admit_at_t *at, uint64_t word,
 
 
 static rcv_reason_t
-rcv_admit_marked(const rcv_admit_at_t *at, uint64_t word,
+rcv_admit_marked(rcv_admit_at_t *at, uint64_t word,
     const rcv_marks_t *marks, uint32_t cost_milli, uint64_t now_ns,
     rcv_ticket_t *ticket)
 {
@@ -137,7 +257,7 @@ rcv_admit_cut_marks(const rcv_admit_at_t *at, uint64_t word,
         }
 
     } else if (let_in) {
-        before = rcv_admit_marks(at, word, class_index - 1);
+        before = rcv_admit_marks(at, class_index - 1);
 
         marks->share_ppm += (before.share_ppm - marks->share_ppm) / 4 * 3;
 
@@ -152,7 +272,7 @@ rcv_admit_cut_marks(const rcv_admit_at_t *at, uint64_t word,
 /* A class that is cut, or comes after it. */
 
 __attribute__((noinline)) static rcv_reason_t
-rcv_admit_cut(const rcv_admit_at_t *at, uint64_t word, uint64_t cut_word,
+rcv_admit_cut(rcv_admit_at_t *at, uint64_t word, uint64_t cut_word,
     unsigned class_index, uint32_t cost_milli, uint64_t now_ns,
     rcv_ticket_t *ticket)
 {
@@ -164,7 +284,7 @@ rcv_admit_cut(const rcv_admit_at_t *at, uint64_t word, uint64_t cut_word,
     cut = rcv_cut_unpack(cut_word);
     ticket->slot = (uint8_t) rcv_cohort_slot(cut.salt, at->user);
 
-    marks = rcv_admit_marks(at, word, class_index);
+    marks = rcv_admit_marks(at, class_index);
 
     let_in = (ticket->slot < cut.slots);
 
@@ -188,9 +308,32 @@ rcv_admit_cut(const rcv_admit_at_t *at, uint64_t word, uint64_t cut_word,
 
 
 void
+rcv_admit_settle(rcv_admit_at_t *at)
+{
+    if (!at->taken) {
+        return;
+    }
+
+    rcv_inflight_settle(at->gate, at->slot, at->gate_index);
+
+    if (at->credit_milli != 0) {
+        rcv_bucket_refund(at->gate, at->credit_milli);
+    }
+
+    at->credit_milli = 0;
+    at->credit_classes = 0;
+    at->keep = 0;
+    at->taken = 0;
+}
+
+
+void
 rcv_admit_read(rcv_admit_at_t *at, uint64_t word)
 {
+    uint32_t  least;
     unsigned  i;
+
+    rcv_admit_settle(at);
 
     at->word = word;
 
@@ -198,22 +341,36 @@ rcv_admit_read(rcv_admit_at_t *at, uint64_t word)
     at->ticket.epoch = (uint16_t) rcv_gate_epoch(word);
     at->ticket.phase = (uint8_t) rcv_gate_phase(word);
 
-    for (i = 0; i < RCV_CLASSES_MAX; i++) {
-        at->places[i] = 0;
+    least = rcv_gate_limit(word);
 
-        if (rcv_gate_mode(word) == RCV_GATE_OPEN && !rcv_gate_cut(word)
-            && i <= rcv_gate_class_max(word))
-        {
-            at->places[i] = rcv_inflight_watermark(rcv_gate_limit(word),
-                                             at->policy->classes[i].share_ppm,
-                                             i);
+    for (i = 0; i < RCV_CLASSES_MAX; i++) {
+        at->places[i] = rcv_admit_places(at, word, i);
+        at->open[i] = 0;
+
+        if (i > rcv_gate_class_max(word) || i >= at->policy->nclasses) {
+            continue;
         }
+
+        least = (uint32_t) rcv_min(least, at->places[i]);
+
+        if (rcv_gate_mode(word) == RCV_GATE_OPEN && !rcv_gate_cut(word)) {
+            at->open[i] = at->places[i];
+        }
+    }
+
+    at->lot = 0;
+    at->calm = least / 2;
+
+    if (rcv_gate_processes(word) != 0) {
+        at->lot = (uint32_t) rcv_min(least / (RCV_LOT_PART
+                                              * rcv_gate_processes(word)),
+                                     RCV_PLACES_LOT_MAX);
     }
 }
 
 
 rcv_reason_t
-rcv_admit_guarded(const rcv_admit_at_t *at, unsigned class_index,
+rcv_admit_guarded(rcv_admit_at_t *at, unsigned class_index,
     uint32_t cost_milli, uint64_t now_ns, rcv_ticket_t *ticket)
 {
     uint64_t     word, cut;
@@ -239,7 +396,7 @@ rcv_admit_guarded(const rcv_admit_at_t *at, unsigned class_index,
                              ticket);
     }
 
-    marks = rcv_admit_marks(at, word, class_index);
+    marks = rcv_admit_marks(at, class_index);
 
     return rcv_admit_marked(at, word, &marks, cost_milli, now_ns, ticket);
 }
@@ -301,7 +458,7 @@ rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
     if (!ticket->booked && at->slot != NULL) {
         ticket->booked = (uint8_t) rcv_inflight_take(at->gate, at->slot,
                                                      at->gate_index,
-                                                     RCV_IN_FLIGHT_MAX + 1);
+                                                     RCV_IN_FLIGHT_MAX, 0);
     }
 
     return (int) ticket->booked;

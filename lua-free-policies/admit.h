@@ -9,6 +9,27 @@
  *
  * Under a cut (cohort.h) the users of the marginal class who are let in find
  * room where the others of their class find none.
+ *
+ * Lots.  While there is plenty, a process takes places and credit of the
+ * bucket for several requests at once and hands them out by itself: what two
+ * processes write both, each of them waits for.  What is taken in advance is
+ * taken: nobody else can have it, a limit and a rate hold as they do without
+ * lots.  What it costs, and the bounds of that:
+ *
+ *   - Places that one process has to spare are none for another.  All of them
+ *     together are no more than an eighth of what the last class may use, and
+ *     none is kept where half of that is in use: near a limit each place is
+ *     asked for singly.
+ *   - Credit may be spent when the bucket would have no more to give: all of
+ *     it is no more than an eighth of the burst, and only the class that it
+ *     was taken for and those before may spend it.
+ *   - Nothing is kept for long: the caller has everything settled in time
+ *     (rcv_admit_settle()), and a gate whose word changes settles by itself.
+ *   - A process that is killed takes its credit with it; its places are found
+ *     like the permits that are out (inflight.h).
+ *
+ * Small limits and small bursts, such as on the floor, give lots of 0: there
+ * all is asked for singly.
  */
 
 #ifndef RCV_ADMIT_H_INCLUDED_
@@ -36,6 +57,10 @@ typedef struct {
 } rcv_ticket_t;
 
 
+#define RCV_PLACES_LOT_MAX  64
+#define RCV_CREDIT_LOT_MAX  512
+
+
 /*
  * Where a process stands at a gate.  The caller sets the first five and zeros
  * the rest, in which is kept what the gate's word means, for as long as it is
@@ -53,10 +78,25 @@ typedef struct {
     uint64_t             word;
     rcv_ticket_t         ticket;        /* a new one, under this word */
 
-    /* of a gate that is open and without a cut; else 0 */
+    /* what is left of the lots, beside the spares of the slot's cell */
+    uint32_t             credit_milli;  /* taken from the bucket, not spent */
+    uint32_t             credit_classes;    /* so many may spend it; 0: none */
+    uint32_t             keep;          /* so many spares may be kept */
+    uint8_t              taken;         /* there is something to be settled */
+    uint8_t              news;          /* since the caller put 0 here */
+    uint8_t              alone;         /* a copy: no lots */
+
+    uint32_t             lot;           /* of places */
+    uint32_t             calm;          /* in flight: lots are dealt below */
+
+    /* how full a class may find it; open: 0 but for an open gate, no cut */
     uint32_t             places[RCV_CLASSES_MAX];
+    uint32_t             open[RCV_CLASSES_MAX];
 } rcv_admit_at_t;
 
+
+/* For a question that is asked otherwise: a copy, which has no lots. */
+rcv_admit_at_t rcv_admit_alone(const rcv_admit_at_t *at);
 
 /*
  * Is there a need to know more of a request than its class: who the user is,
@@ -84,13 +124,17 @@ rcv_admit_asks_user(const rcv_admit_at_t *at, unsigned class_index)
 }
 
 
-/* The gate's word is another one than at->word. */
+/* The gate's word is another one than at->word; settles. */
 void rcv_admit_read(rcv_admit_at_t *at, uint64_t word);
 
 /* Under a limit or a cut, or refused, and if so why: admit.c. */
-rcv_reason_t rcv_admit_guarded(const rcv_admit_at_t *at,
+rcv_reason_t rcv_admit_guarded(rcv_admit_at_t *at,
     unsigned class_index, uint32_t cost_milli, uint64_t now_ns,
     rcv_ticket_t *ticket);
+
+
+/* A place where there is no spare one: with a lot, where that may be. */
+int rcv_admit_place(rcv_admit_at_t *at, uint32_t watermark);
 
 
 /*
@@ -99,19 +143,52 @@ rcv_reason_t rcv_admit_guarded(const rcv_admit_at_t *at,
  */
 
 static inline int
-rcv_admit_open(const rcv_admit_at_t *at, unsigned class_index,
+rcv_admit_open(rcv_admit_at_t *at, unsigned class_index,
     rcv_ticket_t *ticket)
 {
-    if (rcv_load_acquire(&at->gate->word) != at->word
-        || at->slot == NULL
-        || !rcv_inflight_take(at->gate, at->slot, at->gate_index,
-                              at->places[class_index]))
+    uint32_t  places;
+
+    places = at->open[class_index];
+
+    if (places == 0 || rcv_load_acquire(&at->gate->word) != at->word
+        || (!rcv_inflight_spare(at->gate, at->slot, at->gate_index, places)
+            && (at->slot == NULL || !rcv_admit_place(at, places))))
     {
         return 0;
     }
 
     *ticket = at->ticket;
     ticket->booked = 1;
+
+    return 1;
+}
+
+
+/* The way under a limit with what this process has of it already. */
+
+static inline int
+rcv_admit_spend(rcv_admit_at_t *at, unsigned class_index,
+    uint32_t cost_milli, rcv_ticket_t *ticket)
+{
+    uint32_t  places;
+
+    if (class_index >= at->credit_classes || at->credit_milli < cost_milli) {
+        return 0;
+    }
+
+    places = at->places[class_index];
+
+    if (!rcv_inflight_spare(at->gate, at->slot, at->gate_index, places)
+        && (at->slot == NULL || !rcv_admit_place(at, places)))
+    {
+        return 0;
+    }
+
+    at->credit_milli -= cost_milli;
+
+    *ticket = at->ticket;
+    ticket->booked = 1;
+    ticket->charged = 1;
 
     return 1;
 }
@@ -131,7 +208,9 @@ rcv_admit(rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
         rcv_admit_read(at, word);
     }
 
-    if (rcv_admit_open(at, class_index, ticket)) {
+    if (rcv_admit_open(at, class_index, ticket)
+        || rcv_admit_spend(at, class_index, cost_milli, ticket))
+    {
         return RCV_REASON_NONE;
     }
 
@@ -171,17 +250,40 @@ void rcv_admit_attempt(const rcv_admit_at_t *at, uint32_t cost_milli,
  */
 int rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
 
-/* The permit back, at the end of the request; safe to call twice. */
+/*
+ * The permit back, at the end of the request; safe to call twice.  While
+ * there is plenty it stays with the process, as a spare.
+ */
 
 static inline void
 rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
 {
-    if (ticket->booked) {
-        ticket->booked = 0;
-        rcv_inflight_give(at->gate, at->slot, at->gate_index);
+    uint32_t  keep;
+
+    if (!ticket->booked) {
+        return;
+    }
+
+    ticket->booked = 0;
+    keep = at->keep;
+
+    if (rcv_load(&at->gate->word) != at->word
+        || rcv_load(&at->gate->in_flight) >= at->calm)
+    {
+        keep = 0;
+    }
+
+    if (keep == 0 || !rcv_inflight_keep(at->slot, at->gate_index, keep)) {
+        rcv_inflight_give(at->gate, at->slot, at->gate_index, keep / 2);
     }
 }
 
+
+/*
+ * What is left of the lots goes back.  To be called some time after "taken"
+ * was seen, and before "at" is given up; a later call finds nothing.
+ */
+void rcv_admit_settle(rcv_admit_at_t *at);
 
 /* Permit, cost and token back: the request was turned away by another gate. */
 void rcv_admit_undo(const rcv_admit_at_t *at, uint32_t cost_milli,

@@ -27,6 +27,8 @@ rcv_gate_pack(const rcv_gate_word_t *word)
     packed |= (uint64_t) (word->epoch & ((1u << RCV_GATE_EPOCH_BITS) - 1))
               << RCV_GATE_EPOCH_SHIFT;
     packed |= (uint64_t) (word->cut != 0) << RCV_GATE_CUT_SHIFT;
+    packed |= rcv_min(word->processes, (1u << RCV_GATE_PROCESSES_BITS) - 1)
+              << RCV_GATE_PROCESSES_SHIFT;
     packed |= rcv_min(word->class_max, RCV_CLASSES_MAX - 1)
               << RCV_GATE_CLASS_SHIFT;
     packed |= (uint64_t) reason << RCV_GATE_REASON_SHIFT;
@@ -47,6 +49,7 @@ rcv_gate_unpack(uint64_t packed)
     word.reason = rcv_gate_reason(packed);
     word.class_max = rcv_gate_class_max(packed);
     word.cut = rcv_gate_cut(packed);
+    word.processes = rcv_gate_processes(packed);
     word.epoch = rcv_gate_epoch(packed);
     word.in_flight_limit = rcv_gate_limit(packed);
 

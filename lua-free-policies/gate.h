@@ -74,6 +74,7 @@ typedef struct {
     uint32_t             epoch;         /* 16 bits; changes with the phase */
     uint32_t             in_flight_limit;
     unsigned             cut;           /* there is one; see "cohort" */
+    unsigned             processes;     /* that ask; 0: unknown, no lots */
 } rcv_gate_word_t;
 
 
@@ -87,7 +88,7 @@ typedef struct {
 
 /*
  * The word's bits, lowest first: mode 2, phase 3, reason 4, class_max 4,
- * cut 1, 10 unused, epoch 16, in_flight_limit 24.
+ * cut 1, processes 8, 2 unused, epoch 16, in_flight_limit 24.
  */
 
 #define RCV_GATE_MODE_BITS    2
@@ -95,6 +96,7 @@ typedef struct {
 #define RCV_GATE_REASON_BITS  4
 #define RCV_GATE_CLASS_BITS   4
 #define RCV_GATE_CUT_BITS     1
+#define RCV_GATE_PROCESSES_BITS  8
 #define RCV_GATE_EPOCH_BITS   16
 #define RCV_GATE_LIMIT_BITS   24
 
@@ -102,6 +104,7 @@ typedef struct {
 #define RCV_GATE_REASON_SHIFT  (RCV_GATE_PHASE_SHIFT + RCV_GATE_PHASE_BITS)
 #define RCV_GATE_CLASS_SHIFT   (RCV_GATE_REASON_SHIFT + RCV_GATE_REASON_BITS)
 #define RCV_GATE_CUT_SHIFT     (RCV_GATE_CLASS_SHIFT + RCV_GATE_CLASS_BITS)
+#define RCV_GATE_PROCESSES_SHIFT  (RCV_GATE_CUT_SHIFT + RCV_GATE_CUT_BITS)
 #define RCV_GATE_LIMIT_SHIFT   (64 - RCV_GATE_LIMIT_BITS)
 #define RCV_GATE_EPOCH_SHIFT   (RCV_GATE_LIMIT_SHIFT - RCV_GATE_EPOCH_BITS)
 
@@ -110,7 +113,7 @@ _Static_assert(RCV_PHASES <= 1 << RCV_GATE_PHASE_BITS, "phase");
 _Static_assert(RCV_REASONS <= 1 << RCV_GATE_REASON_BITS, "reason");
 _Static_assert(RCV_CLASSES_MAX <= 1 << RCV_GATE_CLASS_BITS, "class");
 _Static_assert(RCV_IN_FLIGHT_MAX < 1 << RCV_GATE_LIMIT_BITS, "limit");
-_Static_assert(RCV_GATE_CUT_SHIFT + RCV_GATE_CUT_BITS
+_Static_assert(RCV_GATE_PROCESSES_SHIFT + RCV_GATE_PROCESSES_BITS
                <= RCV_GATE_EPOCH_SHIFT, "the fields fill no more than 64 bits");
 
 
@@ -157,6 +160,14 @@ static inline unsigned
 rcv_gate_cut(uint64_t packed)
 {
     return rcv_gate_bits(packed, RCV_GATE_CUT_SHIFT, RCV_GATE_CUT_BITS);
+}
+
+
+static inline unsigned
+rcv_gate_processes(uint64_t packed)
+{
+    return rcv_gate_bits(packed, RCV_GATE_PROCESSES_SHIFT,
+                         RCV_GATE_PROCESSES_BITS);
 }
 
 

@@ -72,6 +72,111 @@ rcv_slot_reclaim(rcv_slot_t *slot, uint64_t owner)
 }
 
 
+int
+rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
+    uint32_t watermark, uint32_t lot)
+{
+    int        taken;
+    uint32_t   n, wanted, cell;
+    uint64_t   seq;
+
+    if (rcv_inflight_spare(gate, slot, gate_index, watermark)) {
+        return 1;
+    }
+
+    n = rcv_load(&gate->in_flight);
+
+    if (n >= watermark) {
+        return 0;
+    }
+
+    if (slot == NULL) {
+        return 1;
+    }
+
+    cell = rcv_load(rcv_slot_cell(slot, gate_index));
+
+    if (rcv_cell_spare(cell) + lot > RCV_SPARES_MAX) {
+        lot = 0;
+    }
+
+    seq = rcv_slot_begin(slot);
+
+    do {
+        wanted = (watermark - n > lot) ? 1 + lot : 1;
+        taken = rcv_cas(&gate->in_flight, &n, n + wanted);
+    } while (!taken && n < watermark);
+
+    if (taken) {
+        rcv_store_release(rcv_slot_cell(slot, gate_index),
+                          cell + wanted + (wanted - 1) * RCV_SPARE_ONE);
+    }
+
+    rcv_slot_end(slot, seq);
+
+    return taken;
+}
+
+
+/* So many of what the slot holds, so many of its spares among them. */
+
+static void
+rcv_inflight_return(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
+    uint32_t n, uint32_t spares)
+{
+    uint32_t  *cell;
+    uint64_t   seq;
+
+    cell = rcv_slot_cell(slot, gate_index);
+    seq = rcv_slot_begin(slot);
+
+    rcv_store_release(cell, rcv_load(cell) - n - spares * RCV_SPARE_ONE);
+    (void) rcv_fetch_sub(&gate->in_flight, n);
+
+    rcv_slot_end(slot, seq);
+}
+
+
+void
+rcv_inflight_give(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
+    uint32_t keep)
+{
+    uint32_t  cell, spares;
+
+    if (slot == NULL) {
+        return;
+    }
+
+    cell = rcv_load(rcv_slot_cell(slot, gate_index));
+
+    if (rcv_cell_held(cell) <= rcv_cell_spare(cell)) {
+        return;
+    }
+
+    spares = (uint32_t) rcv_since(rcv_cell_spare(cell), keep);
+
+    rcv_inflight_return(gate, slot, gate_index, 1 + spares, spares);
+}
+
+
+void
+rcv_inflight_settle(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index)
+{
+    uint32_t  cell, spares;
+
+    if (slot == NULL) {
+        return;
+    }
+
+    cell = rcv_load(rcv_slot_cell(slot, gate_index));
+    spares = rcv_cell_spare(cell);
+
+    if (spares != 0 && spares <= rcv_cell_held(cell)) {
+        rcv_inflight_return(gate, slot, gate_index, spares, spares);
+    }
+}
+
+
 /*
  * The sum of all seqs; each only grows, so two equal sums mean that none
  * changed.  *busy: some slot that counts is in a booking.
@@ -118,7 +223,8 @@ rcv_slots_sum(const rcv_slots_t *slots, unsigned gate_index)
         slot = rcv_slot_at(slots, i);
 
         if (rcv_load_acquire(&slot->owner) != 0) {
-            sum += rcv_load_acquire(rcv_slot_cell(slot, gate_index));
+            sum += rcv_cell_held(rcv_load_acquire(rcv_slot_cell(slot,
+                                                              gate_index)));
         }
     }
 
@@ -161,4 +267,33 @@ rcv_inflight_reconcile(rcv_gate_t *gate, const rcv_slots_t *slots,
     }
 
     return 0;
+}
+
+
+uint32_t
+rcv_inflight_used(const rcv_gate_t *gate, const rcv_slots_t *slots,
+    unsigned gate_index)
+{
+    unsigned     i;
+    uint64_t     n, spares;
+    rcv_slot_t  *slot;
+
+    n = rcv_load(&gate->in_flight);
+
+    if (n == 0) {
+        return 0;
+    }
+
+    spares = 0;
+
+    for (i = 0; i < slots->count; i++) {
+        slot = rcv_slot_at(slots, i);
+
+        if (rcv_load_acquire(&slot->owner) != 0) {
+            spares += rcv_cell_spare(rcv_load_acquire(rcv_slot_cell(slot,
+                                                              gate_index)));
+        }
+    }
+
+    return (uint32_t) rcv_since(n, spares);
 }

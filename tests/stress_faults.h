@@ -11,6 +11,8 @@
  *   2  take books the cell before in_flight
  *   3  the dead are never reclaimed
  *   4  reclaim zeroes the cells and then frees the slot
+ *   5  spares are given back before the cell says so, and without a frame
+ *   6  a lot is taken without the limit
  */
 
 #ifndef STRESS_FAULTS_H_INCLUDED_
@@ -118,8 +120,10 @@ point(void)
 
 static int
 take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
-    uint32_t watermark)
+    uint32_t watermark, uint32_t lot)
 {
+    (void) lot;
+
 #if (STRESS_BREAK == 1)
 
     uint32_t  n, *cell;
@@ -156,8 +160,31 @@ take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
 
     return n < watermark;
 
+#elif (STRESS_BREAK == 6)
+    return rcv_inflight_take(gate, slot, gate_index,
+                             watermark + (lot != 0 ? 2 * lot : 0), lot);
 #else
-    return rcv_inflight_take(gate, slot, gate_index, watermark);
+    return rcv_inflight_take(gate, slot, gate_index, watermark, lot);
+#endif
+}
+
+
+static void
+settle(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index)
+{
+#if (STRESS_BREAK == 5)
+
+    uint32_t  cell, spares;
+
+    cell = rcv_load(rcv_slot_cell(slot, gate_index));
+    spares = rcv_cell_spare(cell);
+
+    (void) rcv_fetch_sub(&gate->in_flight, spares);
+    rcv_store_release(rcv_slot_cell(slot, gate_index),
+                      cell - spares - spares * RCV_SPARE_ONE);
+
+#else
+    rcv_inflight_settle(gate, slot, gate_index);
 #endif
 }
 

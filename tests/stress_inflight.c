@@ -145,14 +145,20 @@ claim(account_t *account, uint64_t owner)
 }
 
 
-/* Gives back one permit of a gate; the account first. */
+/*
+ * Gives back one permit of a gate, or keeps it as a spare; the account first:
+ * of spares it knows nothing.
+ */
 
 static void
-give_one(account_t *account, rcv_slot_t *slot, unsigned i)
+give_one(account_t *account, rcv_slot_t *slot, unsigned i, uint32_t keep)
 {
     rcv_store_release(&account->held[i], rcv_load(&account->held[i]) - 1);
     (void) rcv_fetch_sub(&world->held[i], 1);
-    rcv_inflight_give(&world->gates[i], slot, i);
+
+    if (!rcv_inflight_keep(slot, i, keep)) {
+        rcv_inflight_give(&world->gates[i], slot, i, keep / 2);
+    }
 }
 
 
@@ -167,14 +173,19 @@ step(account_t *account, rcv_slot_t *slot, uint64_t *seed)
     held = rcv_load(&account->held[i]);
 
     if (held > 0 && (held == HOLD_MAX || roll(seed, 2) == 0)) {
-        give_one(account, slot, i);
+        give_one(account, slot, i, roll(seed, 3));
         return;
+    }
+
+    if (roll(seed, 4) == 0) {
+        settle(&world->gates[i], slot, i);
     }
 
     rank = roll(seed, 4) ? 0 : roll(seed, 4);
 
     if (take(&world->gates[i], slot, i,
-             rcv_inflight_watermark(LIMIT, RCV_PPM - rank * 100000, rank)))
+             rcv_inflight_watermark(LIMIT, RCV_PPM - rank * 100000, rank),
+             roll(seed, 3)))
     {
         rcv_store_release(&account->held[i], held + 1);
         rcv_add(&world->takes, 1);
@@ -193,8 +204,10 @@ give_all(account_t *account, rcv_slot_t *slot)
 
     for (i = 0; i < GATES; i++) {
         while (rcv_load(&account->held[i]) > 0) {
-            give_one(account, slot, i);
+            give_one(account, slot, i, 0);
         }
+
+        settle(&world->gates[i], slot, i);
     }
 }
 
@@ -209,7 +222,7 @@ sum_of_cells(void)
 
     for (s = 0; s < SLOTS; s++) {
         for (i = 0; i < GATES && rcv_load(&slot_at(s)->owner) != 0; i++) {
-            sum += rcv_load(rcv_slot_cell(slot_at(s), i));
+            sum += rcv_cell_held(rcv_load(rcv_slot_cell(slot_at(s), i)));
         }
     }
 
@@ -555,7 +568,8 @@ check_stopped(tally_t *tally)
 
             if (rcv_load_acquire(&account->owner) != 0) {
                 held += rcv_load(&account->held[i]);
-                cells += rcv_load(rcv_slot_cell(slot_at(account->slot), i));
+                cells += rcv_cell_held(rcv_load(
+                                    rcv_slot_cell(slot_at(account->slot), i)));
             }
         }
 

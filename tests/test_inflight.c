@@ -57,7 +57,7 @@ take(rcv_slot_t *slot, unsigned gate_index, unsigned count)
 {
     while (count-- > 0) {
         assert_true(rcv_inflight_take(&gates[gate_index], slot, gate_index,
-                                      RCV_IN_FLIGHT_MAX));
+                                      RCV_IN_FLIGHT_MAX, 0));
     }
 }
 
@@ -142,13 +142,13 @@ take_up_to_the_watermark(void **state)
     slot = claim(7);
 
     for (i = 0; i < 5; i++) {
-        assert_true(rcv_inflight_take(&gates[1], slot, 1, 5));
+        assert_true(rcv_inflight_take(&gates[1], slot, 1, 5, 0));
     }
 
-    assert_false(rcv_inflight_take(&gates[1], slot, 1, 5));
-    assert_false(rcv_inflight_take(&gates[1], slot, 1, 4));
-    assert_false(rcv_inflight_take(&gates[1], slot, 1, 0));
-    assert_true(rcv_inflight_take(&gates[1], slot, 1, 6));
+    assert_false(rcv_inflight_take(&gates[1], slot, 1, 5, 0));
+    assert_false(rcv_inflight_take(&gates[1], slot, 1, 4, 0));
+    assert_false(rcv_inflight_take(&gates[1], slot, 1, 0, 0));
+    assert_true(rcv_inflight_take(&gates[1], slot, 1, 6, 0));
 
     assert_int_equal(gates[1].in_flight, 6);
     assert_int_equal(*rcv_slot_cell(slot, 1), 6);
@@ -157,7 +157,7 @@ take_up_to_the_watermark(void **state)
     assert_int_equal(slot->seq % 2, 0);
 
     for (i = 0; i < 6; i++) {
-        rcv_inflight_give(&gates[1], slot, 1);
+        rcv_inflight_give(&gates[1], slot, 1, 0);
     }
 
     assert_int_equal(gates[1].in_flight, 0);
@@ -167,7 +167,7 @@ take_up_to_the_watermark(void **state)
     /* nothing booked, nothing to give */
 
     gates[1].in_flight = 3;
-    rcv_inflight_give(&gates[1], slot, 1);
+    rcv_inflight_give(&gates[1], slot, 1, 0);
     assert_int_equal(gates[1].in_flight, 3);
     assert_int_equal(*rcv_slot_cell(slot, 1), 0);
 }
@@ -179,10 +179,10 @@ without_a_slot_only_a_look(void **state)
     (void) state;
 
     gates[0].in_flight = 2;
-    assert_true(rcv_inflight_take(&gates[0], NULL, 0, 3));
-    assert_false(rcv_inflight_take(&gates[0], NULL, 0, 2));
-    assert_false(rcv_inflight_take(&gates[0], NULL, 0, 0));
-    rcv_inflight_give(&gates[0], NULL, 0);
+    assert_true(rcv_inflight_take(&gates[0], NULL, 0, 3, 0));
+    assert_false(rcv_inflight_take(&gates[0], NULL, 0, 2, 0));
+    assert_false(rcv_inflight_take(&gates[0], NULL, 0, 0, 0));
+    rcv_inflight_give(&gates[0], NULL, 0, 0);
     assert_int_equal(gates[0].in_flight, 2);
 }
 
@@ -297,8 +297,8 @@ reconcile_takes_back_from_the_dead(void **state)
     assert_int_equal(gates[0].in_flight, 2);
     assert_int_equal(gates[1].in_flight, 1);
 
-    rcv_inflight_give(&gates[0], alive, 0);
-    rcv_inflight_give(&gates[0], alive, 0);
+    rcv_inflight_give(&gates[0], alive, 0, 0);
+    rcv_inflight_give(&gates[0], alive, 0, 0);
     assert_int_equal(gates[0].in_flight, 0);
 }
 
@@ -446,8 +446,8 @@ give_after_the_slot_was_emptied(void **state)
     assert_ptr_equal(claim(8), slot);
     assert_true(rcv_inflight_reconcile(&gates[0], &slots, 0));
 
-    rcv_inflight_give(&gates[0], slot, 0);
-    rcv_inflight_give(&gates[0], slot, 0);
+    rcv_inflight_give(&gates[0], slot, 0, 0);
+    rcv_inflight_give(&gates[0], slot, 0, 0);
     assert_int_equal(gates[0].in_flight, 0);
     assert_int_equal(*rcv_slot_cell(slot, 0), 0);
 }

@@ -53,7 +53,8 @@ allowance(const char *mode)
     a.word.class_max = RCV_CLASSES_MAX - 1;
     a.word.in_flight_limit = 10000;
     a.rate_milli = RCV_UNLIMITED;
-    a.burst_milli = 200 * RCV_MILLI;
+    a.word.processes = 2;
+    a.burst_milli = 200000 * RCV_MILLI;     /* 200 ms, as in service */
 
     if (strcmp(mode, "open") == 0) {
         a.word.phase = RCV_PHASE_UP;
