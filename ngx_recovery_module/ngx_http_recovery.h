@@ -122,6 +122,7 @@ struct ngx_http_recovery_main_conf_s {
     /* of this worker process, from init_process on */
     ngx_http_recovery_zone_t   *zone;
     rcv_slot_t                 *slot;           /* NULL: none free */
+    ngx_event_t                 lots_event;     /* _lots.c */
     uint64_t                    generation;     /* of this configuration */
     ngx_http_recovery_leader_t *leader;
     uint32_t                    random;         /* 0: not begun */

@@ -16,7 +16,7 @@ ngx_http_recovery_ask_closely(ngx_http_recovery_ask_t *ask,
     unsigned        class_index;
     rcv_admit_at_t  at;
 
-    at = backend->gate;
+    at = rcv_admit_alone(&backend->gate);
     class_index = decision->class_index;
     now_ns = ngx_http_recovery_now_ns();
 

@@ -18,6 +18,7 @@
 
 
 #include "ngx_http_recovery.h"
+#include "ngx_http_recovery_lots.h"
 
 
 /* _decide.c: the value is the phase handler's to return. */
@@ -211,6 +212,8 @@ ngx_http_recovery_ask(ngx_http_recovery_ask_t *ask,
              : rcv_admit(&backend->gate, (unsigned) ask->class_index,
                          ask->cost_milli, ngx_http_recovery_now_ns(),
                          &decision->ticket);
+
+    ngx_http_recovery_lots_look(backend);
 
     decision->reason = (uint8_t) reason;
 

@@ -349,6 +349,9 @@ ngx_http_recovery_housekeep(ngx_http_recovery_leader_t *leader)
         ngx_http_recovery_audit_trim(rmcf);
     }
 
+    rcv_store(&rmcf->zone->processes,
+              ngx_http_recovery_processes(rmcf->zone));
+
     slots = ngx_http_recovery_slots(rmcf->zone);
     backends = rmcf->backends.elts;
 

@@ -7,6 +7,7 @@
  */
 
 #include "ngx_http_recovery.h"
+#include "ngx_http_recovery_lots.h"
 #include "ngx_http_recovery_slots.h"
 #include "ngx_http_recovery_state.h"
 
@@ -237,6 +238,7 @@ ngx_http_recovery_init_module(ngx_cycle_t *cycle)
 
     if (old != NULL) {
         ngx_http_recovery_resign(old);
+        ngx_http_recovery_lots_leave(old);
     }
 
     if (rmcf == NULL) {
@@ -309,6 +311,7 @@ ngx_http_recovery_exit_process(ngx_cycle_t *cycle)
 
     if (rmcf != NULL) {
         ngx_http_recovery_resign(rmcf);
+        ngx_http_recovery_lots_leave(rmcf);
         ngx_http_recovery_slot_leave(rmcf);
     }
 }

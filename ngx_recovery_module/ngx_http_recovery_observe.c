@@ -31,9 +31,14 @@ static ngx_uint_t ngx_http_recovery_nobody_asked(ngx_http_request_t *r,
     ngx_http_upstream_state_t *state);
 static ngx_uint_t ngx_http_recovery_was_closed(ngx_array_t *states,
     ngx_uint_t i);
-static ngx_inline void ngx_http_recovery_own_result_add(
-    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t *decision,
-    ngx_int_t content_phase);
+static void ngx_http_recovery_settle_any(ngx_http_recovery_ctx_t *ctx)
+    __attribute__((noinline));
+static ngx_inline ngx_uint_t ngx_http_recovery_own_answered(
+    ngx_http_request_t *r, ngx_http_recovery_decision_t *decision);
+static ngx_inline ngx_uint_t ngx_http_recovery_own_status(
+    ngx_http_request_t *r);
+static ngx_inline ngx_uint_t ngx_http_recovery_own_success(
+    ngx_http_request_t *r, ngx_http_recovery_decision_t *decision);
 static void ngx_http_recovery_own_results(ngx_http_recovery_ctx_t *ctx);
 static void ngx_http_recovery_count(ngx_http_recovery_ctx_t *ctx,
     ngx_array_t *backends, ngx_http_recovery_round_t *round,
@@ -55,29 +60,42 @@ ngx_http_recovery_over(void *data)
 }
 
 
+/*
+ * The end of most requests: let in, answered by the location itself, well.
+ * Nothing is called from here that comes back, which is what makes it short.
+ */
+
 void
 ngx_http_recovery_settle(ngx_http_recovery_ctx_t *ctx)
 {
-    ngx_uint_t                     simple;
+    ngx_http_request_t            *r;
     ngx_http_recovery_decision_t  *decision;
 
-    simple = (ctx->stage == NGX_HTTP_RECOVERY_SIMPLE);
-    ctx->stage = NGX_HTTP_RECOVERY_SETTLED;
+    r = ctx->request;
+    decision = &ctx->first;
 
-    if (!simple || ctx->request->upstream != NULL) {
-        ngx_http_recovery_observe(ctx);
-        ngx_http_recovery_release(ctx);
+    if (ctx->stage != NGX_HTTP_RECOVERY_SIMPLE || r->upstream != NULL
+        || !ngx_http_recovery_own_success(r, decision))
+    {
+        ngx_http_recovery_settle_any(ctx);
         return;
     }
 
-    decision = &ctx->first;
-
-    rcv_admit_release(&decision->backend->gate, &decision->ticket);
-
+    ctx->stage = NGX_HTTP_RECOVERY_SETTLED;
     decision->active = 0;       /* is counted here and now */
 
-    ngx_http_recovery_own_result_add(ctx, decision,
-                                     decision->backend->main->content_phase);
+    ngx_http_recovery_success_add(decision, ngx_current_msec - ctx->start_ms);
+    rcv_admit_release(&decision->backend->gate, &decision->ticket);
+}
+
+
+static void
+ngx_http_recovery_settle_any(ngx_http_recovery_ctx_t *ctx)
+{
+    ctx->stage = NGX_HTTP_RECOVERY_SETTLED;
+
+    ngx_http_recovery_observe(ctx);
+    ngx_http_recovery_release(ctx);
 }
 
 
@@ -349,50 +367,62 @@ ngx_http_recovery_was_closed(ngx_array_t *states, ngx_uint_t i)
  * service is dead makes it 500) says nothing of the backend.
  */
 
-static ngx_inline void
-ngx_http_recovery_own_result_add(ngx_http_recovery_ctx_t *ctx,
-    ngx_http_recovery_decision_t *decision, ngx_int_t content_phase)
+static ngx_inline ngx_uint_t
+ngx_http_recovery_own_answered(ngx_http_request_t *r,
+    ngx_http_recovery_decision_t *decision)
 {
-    ngx_uint_t           status;
-    ngx_msec_t           latency_ms;
-    ngx_http_request_t  *r;
+    return r->phase_handler >= decision->backend->main->content_phase;
+}
 
-    r = ctx->request;
 
-    if (r->phase_handler < content_phase) {
-        return;
-    }
+static ngx_inline ngx_uint_t
+ngx_http_recovery_own_status(ngx_http_request_t *r)
+{
+    return r->err_status ? r->err_status : r->headers_out.status;
+}
 
-    latency_ms = ngx_current_msec - ctx->start_ms;
-    status = r->err_status ? r->err_status : r->headers_out.status;
 
-    if (status >= NGX_HTTP_OK && status < NGX_HTTP_BAD_REQUEST) {
-        ngx_http_recovery_success_add(decision, latency_ms);
+static ngx_inline ngx_uint_t
+ngx_http_recovery_own_success(ngx_http_request_t *r,
+    ngx_http_recovery_decision_t *decision)
+{
+    ngx_uint_t  status;
 
-    } else if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR) {
-        ngx_http_recovery_failure_add(decision, RCV_RESULT_ERROR, latency_ms);
-    }
+    status = ngx_http_recovery_own_status(r);
+
+    return status >= NGX_HTTP_OK && status < NGX_HTTP_BAD_REQUEST
+           && ngx_http_recovery_own_answered(r, decision);
 }
 
 
 static void
 ngx_http_recovery_own_results(ngx_http_recovery_ctx_t *ctx)
 {
-    ngx_http_recovery_decision_t   *decision;
-    ngx_http_recovery_main_conf_t  *rmcf;
+    ngx_uint_t                     status;
+    ngx_msec_t                     latency_ms;
+    ngx_http_recovery_decision_t  *decision;
 
-    rmcf = ngx_http_get_module_main_conf(ctx->request,
-                                         ngx_http_recovery_module);
+    latency_ms = ngx_current_msec - ctx->start_ms;
+    status = ngx_http_recovery_own_status(ctx->request);
 
     for (decision = ctx->decisions; decision; decision = decision->next) {
 
         /* what an attempt of a subrequest was made on has its result */
 
-        if (decision->active && !decision->attempted
-            && decision->outcome != RCV_OUTCOME_SHED)
+        if (!decision->active || decision->attempted
+            || decision->outcome == RCV_OUTCOME_SHED)
         {
-            ngx_http_recovery_own_result_add(ctx, decision,
-                                             rmcf->content_phase);
+            continue;
+        }
+
+        if (ngx_http_recovery_own_success(ctx->request, decision)) {
+            ngx_http_recovery_success_add(decision, latency_ms);
+
+        } else if (status >= NGX_HTTP_INTERNAL_SERVER_ERROR
+                   && ngx_http_recovery_own_answered(ctx->request, decision))
+        {
+            ngx_http_recovery_failure_add(decision, RCV_RESULT_ERROR,
+                                          latency_ms);
         }
     }
 }

@@ -126,6 +126,7 @@ ngx_http_recovery_plain(ngx_http_request_t *r,
     ctx->decisions = &ctx->first;
     ctx->stage = NGX_HTTP_RECOVERY_SIMPLE;
     rcv_add(backend->passed, 1);
+    ngx_http_recovery_lots_look(backend);
 
     return NGX_DECLINED;
 }

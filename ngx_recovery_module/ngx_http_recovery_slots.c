@@ -110,6 +110,36 @@ ngx_http_recovery_slots_reclaim(ngx_http_recovery_zone_t *zone)
 }
 
 
+uint32_t
+ngx_http_recovery_processes(ngx_http_recovery_zone_t *zone)
+{
+    uint32_t      n;
+    ngx_uint_t    i;
+    rcv_slots_t   slots;
+
+    slots = ngx_http_recovery_slots(zone);
+    n = 0;
+
+    for (i = 0; i < slots.count; i++) {
+        n += (rcv_load(&rcv_slot_at(&slots, (unsigned) i)->owner) != 0);
+    }
+
+    return n;
+}
+
+
+uint32_t
+ngx_http_recovery_in_flight(ngx_http_recovery_backend_t *backend)
+{
+    rcv_slots_t  slots;
+
+    slots = ngx_http_recovery_slots(backend->main->zone);
+
+    return rcv_inflight_used(&backend->record->gate, &slots,
+                             (unsigned) backend->index);
+}
+
+
 /*
  * Field 22 of /proc/PID/stat, in clock ticks since boot; 0 when it cannot
  * be read.  The name of the process comes before it, in parentheses, and may

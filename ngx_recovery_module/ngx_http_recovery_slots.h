@@ -31,5 +31,11 @@ void ngx_http_recovery_slot_use(ngx_http_recovery_main_conf_t *rmcf,
 /* Empties the slots of dead processes.  Any worker may call it. */
 void ngx_http_recovery_slots_reclaim(ngx_http_recovery_zone_t *zone);
 
+/* How many processes have a slot. */
+uint32_t ngx_http_recovery_processes(ngx_http_recovery_zone_t *zone);
+
+/* Requests with a permit at a backend, of all processes. */
+uint32_t ngx_http_recovery_in_flight(ngx_http_recovery_backend_t *backend);
+
 
 #endif /* _NGX_HTTP_RECOVERY_SLOTS_H_INCLUDED_ */

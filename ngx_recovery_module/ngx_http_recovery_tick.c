@@ -4,6 +4,7 @@
  * decision -> state and gate.
  */
 
+#include "ngx_http_recovery_slots.h"
 #include "ngx_http_recovery_state.h"
 
 
@@ -176,7 +177,7 @@ ngx_http_recovery_turn_begin(ngx_http_recovery_main_conf_t *rmcf,
     turn->backend = backend;
     turn->now_ms = ngx_current_msec;
     turn->by = NGX_HTTP_RECOVERY_BY_SELF;
-    turn->window.in_flight = rcv_load(&backend->record->gate.in_flight);
+    turn->window.in_flight = ngx_http_recovery_in_flight(backend);
 
     turn->version = ngx_http_recovery_state_read(backend->record,
                                                  &turn->state);
@@ -201,6 +202,9 @@ ngx_http_recovery_turn_end(ngx_http_recovery_turn_t *turn)
     {
         return NGX_DECLINED;
     }
+
+    turn->tick.allowance.word.processes =
+                              rcv_load(&turn->backend->main->zone->processes);
 
     ngx_http_recovery_allowance_publish(record, &turn->tick, turn->now_ms);
     ngx_http_recovery_news(turn);
@@ -273,7 +277,7 @@ ngx_http_recovery_aggregate(ngx_http_recovery_backend_t *backend,
 
     window->latency_sum_us = ngx_http_recovery_delta(&record->latency_sum_us,
                                                      &seen->latency_sum_us);
-    window->in_flight = rcv_load(&record->gate.in_flight);
+    window->in_flight = ngx_http_recovery_in_flight(backend);
 }
 
 

@@ -1,5 +1,6 @@
 
 #include "ngx_http_recovery_view.h"
+#include "ngx_http_recovery_slots.h"
 #include "ngx_http_recovery_texts.h"
 
 
@@ -438,7 +439,7 @@ ngx_http_recovery_view_limits(ngx_http_recovery_backend_t *backend,
 
     view->level_ppm = ngx_http_recovery_view_level(state, view);
 
-    view->in_flight = rcv_load(&record->gate.in_flight);
+    view->in_flight = ngx_http_recovery_in_flight(backend);
     view->in_flight_limit = word.in_flight_limit < RCV_IN_FLIGHT_MAX
                             ? word.in_flight_limit : RCV_UNLIMITED;
 }

@@ -19,17 +19,19 @@
  *   who has the record's pen
  *                gate.word and rates, state, events, display fields.  The
  *                leader takes it for each tick, any worker for an order.
- *   the leader   texts and fields of Redis; it empties slots of dead
- *                processes, and frees texts that nobody refers to
+ *   the leader   texts and fields of Redis, how many processes there are;
+ *                it empties slots of dead ones, and frees texts that nobody
+ *                refers to
  *   the master   at configuration time: names of records, nothing else.
  *                It may be a reload that fails afterwards: all it does must
  *                be harmless if nobody ever uses it.
  *
  * What a crash leaves
- *   A killed worker leaves permits, which are found by its slot.  A killed
- *   leader leaves a lease that its successor takes at once (its pid is
- *   gone), and a state that is whole: it is written to the copy that is not
- *   active and made active by one CAS.  A pen goes to whoever asks for it
+ *   A killed worker leaves permits and spares, which are found by its slot,
+ *   and takes with it credit of the bucket, up to a lot.  A killed leader
+ *   leaves a lease that its successor takes at once (its pid is gone), and a
+ *   state that is whole: it is written to the copy that is not active and
+ *   made active by one CAS.  A pen goes to whoever asks for it
  *   when its holder is gone or has had it for a second; who does not get it
  *   does not wait, but comes again.  A text that was being written, or that
  *   no state refers to, is freed by the leader.  No decision waits for any of
@@ -56,7 +58,7 @@
 #define RCV_LINE                      64    /* bytes of a cache line */
 
 #define NGX_HTTP_RECOVERY_MAGIC       0x7265636f76657279ull  /* "recovery" */
-#define NGX_HTTP_RECOVERY_LAYOUT      12
+#define NGX_HTTP_RECOVERY_LAYOUT      13
 
 #define NGX_HTTP_RECOVERY_RECORDS_MAX 65536
 #define NGX_HTTP_RECOVERY_SLOTS_MIN   16
@@ -141,6 +143,7 @@ typedef struct {
     uint32_t                 slots;
     uint32_t                 slot_stride;
     uint32_t                 texts;
+    uint32_t                 processes;     /* that have a slot; leader's */
     uint64_t                 records_offset;
     uint64_t                 texts_offset;
     uint64_t                 slots_offset;
