@@ -19,7 +19,7 @@ use Test::Recovery;
 use Test::Recovery::Ctl;
 use Test::Recovery::FakeRedis;
 
-my $t = Test::Recovery->new(no_module => 1)->plan(115);
+my $t = Test::Recovery->new(no_module => 1)->plan(132);
 
 $t->redis_start();
 
@@ -138,6 +138,15 @@ ok($t->wait_for(sub {
 fails('a replica', 'redis://127.0.0.1:%%PORT_6380%%',
       qr/READONLY.*\n  orders go to the master: .*--sentinel/);
 reaches('a replica first', "redis://127.0.0.1:%%PORT_6380%% $R");
+
+$t->redis('HSET', 'recovery:kv', 'force', 'hold', 'force_until', '1');
+ok($t->wait_for(sub { $second->cmd('HEXISTS', 'recovery:kv', 'force') },
+                'replicated'), 'the replica has it, too');
+$r = with("redis://127.0.0.1:%%PORT_6380%% $R", 'clear', 'kv', '--wait', '0');
+is($r->{rc}, 0, 'a replica first: cleared') or diag($r->{all});
+is(join(' ', @{$t->redis('HKEYS', 'recovery:kv')}), 'epoch',
+   'a replica first: where it counts');
+$t->redis('FLUSHALL');
 $second->cmd('REPLICAOF', 'NO', 'ONE');
 
 # what is no Redis, or not yet one
@@ -268,6 +277,39 @@ $t->redis('ACL', 'SETUSER', 'ops', '+publish', '-scan');
 $r = with($ops, 'down');
 is($r->{rc}, 3, 'no SCAN: which?');
 said($r, qr/SCAN: NOPERM.*name the backend/s, 'no SCAN: said');
+
+# what is taken away and what is set belong together: both or nothing
+
+$t->redis('ACL', 'SETUSER', 'ops', '+scan');
+with($ops, 'force', 'closed', 'kv', '--reason', 'x', '--for', '10m',
+     '--wait', '0');
+$t->redis('HSET', 'recovery:kv', 'ceiling', '10%', 'promote', 'gold');
+
+my %before = @{$t->redis('HGETALL', 'recovery:kv')};
+my $full = $t->redis('CONFIG', 'GET', 'maxmemory')->[1];
+
+for my $row (['OOM', ['CONFIG', 'SET', 'maxmemory', '1'],
+              ['CONFIG', 'SET', 'maxmemory', $full]],
+             ['NOPERM', ['ACL', 'SETUSER', 'ops', '-hset'],
+              ['ACL', 'SETUSER', 'ops', '+hset']])
+{
+    my ($word, $break, $mend) = @$row;
+
+    for my $verb (['clear', 'kv'], ['hold', 'kv']) {
+        $t->redis(@$break);
+        $r = with($ops, @$verb, '--wait', '0');
+        $t->redis(@$mend);
+        is($r->{rc}, 3, "$word: @$verb is not done");
+        said($r, qr/(?:HSET|HDEL): $word/, "$word: @$verb, said");
+        is_deeply({@{$t->redis('HGETALL', 'recovery:kv')}}, \%before,
+                  "$word: @$verb, nothing is changed");
+    }
+}
+
+$r = with($ops, 'clear', 'kv', '--wait', '0');
+is($r->{rc}, 0, 'then it is') or diag($r->{all});
+is_deeply([sort keys %{{@{$t->redis('HGETALL', 'recovery:kv')}}}],
+          ['epoch', 'health'], 'and nothing stands but health');
 
 # who reads our output has gone: the order is done all the same
 

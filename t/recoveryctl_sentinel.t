@@ -17,7 +17,7 @@ use Test::Recovery;
 use Test::Recovery::Ctl;
 use Test::Recovery::FakeRedis;
 
-my $t = Test::Recovery->new(no_module => 1)->plan(45);
+my $t = Test::Recovery->new(no_module => 1)->plan(49);
 
 $t->write_file('password', "S3cr3t\n");
 chmod 0600, $t->dir() . '/password';
@@ -155,6 +155,19 @@ my $has = $node{7001}->cmd('CLUSTER', 'KEYSLOT', $PREFIX) < 8192 ? 7001 : 7002;
 
 reaches("the cluster: $_", uri($_) . " prefix=$PREFIX", $node{$has},
         "${PREFIX}kv") for 7001, 7002;
+
+for my $node (7001, 7002) {
+    $node{$has}->cmd('HSET', "${PREFIX}kv", force => 'hold', by => 'a');
+
+    my $r = $ctl->run({env => {RECOVERY_REDIS => uri($node)
+                                                 . " prefix=$PREFIX"}},
+                      'clear', 'kv', '--wait', '0');
+
+    is($r->{rc}, 0, "the cluster: $node, cleared") or diag($r->{all});
+    is(join(' ', @{$node{$has}->cmd('HKEYS', "${PREFIX}kv")}), 'epoch',
+       "the cluster: $node, where it counts");
+    $node{$has}->cmd('DEL', "${PREFIX}kv");
+}
 
 # keys in several slots, and nodes that send us about in circles
 

@@ -84,7 +84,8 @@ int
 ctl_link_writes(const char *word)
 {
     return strcmp(word, "HSET") == 0 || strcmp(word, "HDEL") == 0
-           || strcmp(word, "PUBLISH") == 0 || strcmp(word, "XADD") == 0;
+           || strcmp(word, "PUBLISH") == 0 || strcmp(word, "XADD") == 0
+           || strcmp(word, "EXEC") == 0;
 }
 
 

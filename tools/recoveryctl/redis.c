@@ -9,8 +9,8 @@
 
 
 /* What docs/redis.md names, which t/recoveryctl_redis.t compares. */
-#define REDIS_RIGHTS  "+hset +hdel +hgetall +publish +time +mget +scan "      \
-                      "+xrevrange +xrange +xadd"
+#define REDIS_RIGHTS  "+hset +hdel +multi +exec +hgetall +publish +time "     \
+                      "+mget +scan +xrevrange +xrange +xadd"
 
 
 ctl_redis_t *
@@ -181,6 +181,26 @@ redis_next(ctl_redis_t *redis, const redisReply *reply)
 }
 
 
+/* Is another server to be asked instead?  It is connected, or -1: to none. */
+
+static int
+redis_elsewhere(ctl_redis_t *redis, const redisReply *reply)
+{
+    if (!redis_starts(reply, "MOVED ")) {
+        return redis_next(redis, reply);
+    }
+
+    if (redis_moved(redis, reply) != 0) {
+        ctl_link_fail(redis, CTL_FAILURE_ANSWER, "%s: all keys must be in "
+                      "one slot, as with --prefix \"recovery:{x}:\"",
+                      reply->str);
+        return -1;
+    }
+
+    return 1;
+}
+
+
 /*
  * A reply that counts.  An error is an answer, and what it answers was not
  * done; a command that was lost is given once more if it only reads, to the
@@ -217,28 +237,146 @@ redis_answer(ctl_redis_t *redis, int n, const char **words)
             return reply;
         }
 
-        if (redis_starts(reply, "MOVED ")) {
+        again = redis_elsewhere(redis, reply);
 
-            if (redis_moved(redis, reply) != 0) {
-                ctl_link_fail(redis, CTL_FAILURE_ANSWER, "%s: all keys must "
-                              "be in one slot, as with --prefix "
-                              "\"recovery:{x}:\"", reply->str);
-                freeReplyObject(reply);
-                return NULL;
-            }
-
-            again = 1;
-
-        } else {
-            again = redis_next(redis, reply);
-        }
-
-        if (!again) {
+        if (again == 0) {
             return reply;
         }
 
         freeReplyObject(reply);
+
+        if (again < 0) {
+            return NULL;
+        }
     }
+}
+
+
+static void
+redis_begin(ctl_redis_t *redis)
+{
+    redis->failure = CTL_FAILURE_NONE;
+    redis->nwhy = 0;
+    redis->why[0] = '\0';
+}
+
+
+/*
+ * Commands that Redis only notes, to do them all at the word EXEC.  An error
+ * ends that: who hangs up has ordered nothing.
+ */
+
+static redisReply *
+redis_note(ctl_redis_t *redis, const ctl_words_t *commands, unsigned n,
+    const char **word)
+{
+    unsigned      i;
+    redisReply   *reply;
+
+    static const char  *multi[] = { "MULTI" };
+
+    *word = multi[0];
+    reply = redis_answer(redis, 1, multi);
+
+    for (i = 0; i < n; i++) {
+
+        if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
+            break;
+        }
+
+        freeReplyObject(reply);
+        *word = commands[i].words[0];
+        reply = ctl_link_command(redis, commands[i].n, commands[i].words);
+    }
+
+    return reply;
+}
+
+
+/* What was done, and of it the first that has failed. */
+
+static redisReply *
+redis_exec(ctl_redis_t *redis, const ctl_words_t *commands,
+    const char **word)
+{
+    size_t       i;
+    redisReply  *reply, *error;
+
+    static const char  *exec[] = { "EXEC" };
+
+    *word = exec[0];
+    reply = ctl_link_command(redis, 1, exec);
+
+    for (i = 0; reply != NULL && i < reply->elements; i++) {
+        error = reply->element[i];
+
+        if (error->type == REDIS_REPLY_ERROR) {
+            *word = commands[i].words[0];
+            reply->element[i] = NULL;
+            freeReplyObject(reply);
+            return error;
+        }
+    }
+
+    return reply;
+}
+
+
+/* An error of the server, of which another one may know better. */
+
+static int
+redis_again(ctl_redis_t *redis, redisReply **reply)
+{
+    int  again;
+
+    if (*reply == NULL || (*reply)->type != REDIS_REPLY_ERROR) {
+        return 0;
+    }
+
+    ctl_disconnect(redis);
+    again = redis_elsewhere(redis, *reply);
+
+    if (again != 0) {
+        freeReplyObject(*reply);
+        *reply = NULL;
+    }
+
+    return again > 0 && (redis->connected || ctl_connect(redis) == 0);
+}
+
+
+int
+ctl_redis_all(ctl_redis_t *redis, const ctl_words_t *commands, unsigned n)
+{
+    unsigned     tries;
+    const char  *word;
+    redisReply  *reply;
+
+    redis_begin(redis);
+    tries = redis->conf->nservers + 1;
+
+    do {
+        reply = redis_note(redis, commands, n, &word);
+    } while (redis_again(redis, &reply) && --tries > 0);
+
+    if (reply != NULL && reply->type != REDIS_REPLY_ERROR) {
+        freeReplyObject(reply);
+        reply = redis_exec(redis, commands, &word);
+    }
+
+    if (reply == NULL) {
+        return -1;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        ctl_link_fail(redis, ctl_link_kind(reply), "%s: %s", word, reply->str);
+        freeReplyObject(reply);
+        return -1;
+    }
+
+    freeReplyObject(reply);
+
+    return 0;
 }
 
 
@@ -248,9 +386,7 @@ ctl_redis_words(ctl_redis_t *redis, int n, const char **words,
 {
     redisReply  *reply;
 
-    redis->failure = CTL_FAILURE_NONE;
-    redis->nwhy = 0;
-    redis->why[0] = '\0';
+    redis_begin(redis);
 
     reply = redis_answer(redis, n, words);
 

@@ -43,6 +43,16 @@ redisReply *ctl_redis_words(ctl_redis_t *redis, int n, const char **words,
     unsigned errors_are_replies);
 
 
+typedef struct {
+    int            n;
+    const char   **words;
+} ctl_words_t;
+
+/* All of them or, after a failure that ctl_redis_failed() tells (-1), none. */
+int ctl_redis_all(ctl_redis_t *redis, const ctl_words_t *commands,
+    unsigned n);
+
+
 /* Why the last one has failed, in words; valid until the next one. */
 const char *ctl_redis_why(const ctl_redis_t *redis);
 

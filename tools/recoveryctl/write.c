@@ -1,8 +1,9 @@
 
 /*
- * An order into the hash of its backend: what goes away first, then all that
- * is set with an epoch above every one that was ever seen, then the word that
- * something has changed.  Nodes read it whole or not yet.
+ * An order into the hash of its backend: at once what goes away and all that
+ * is set, with an epoch above every one that was ever seen; then the word that
+ * something has changed.  Nodes read it whole or not yet, and what Redis
+ * refuses has changed nothing.
  */
 
 #include <stdlib.h>
@@ -27,15 +28,34 @@ typedef struct {
     uint64_t      epoch;
     char          number[24];           /* epoch */
     char          until[24];            /* force_until */
-    const char   *words[WRITE_WORDS_MAX];
-    int           nwords;
+    const char   *gone[WRITE_WORDS_MAX];
+    const char   *set[WRITE_WORDS_MAX];
+    ctl_words_t   commands[2];          /* of these */
+    unsigned      ncommands;
 } write_t;
 
 
 static void
+write_command(write_t *w, const char **words, const char *name)
+{
+    ctl_words_t  *command;
+
+    command = &w->commands[w->ncommands++];
+    command->words = words;
+    command->words[command->n++] = name;
+    command->words[command->n++] = w->key;
+}
+
+
+/* Of the last command. */
+
+static void
 write_word(write_t *w, const char *word)
 {
-    w->words[w->nwords++] = word;
+    ctl_words_t  *command;
+
+    command = &w->commands[w->ncommands - 1];
+    command->words[command->n++] = word;
 }
 
 
@@ -79,16 +99,13 @@ write_epoch(const ctl_target_t *target)
 
 /* Is anything of it really to go away? */
 
-static int
+static void
 write_hdel(write_t *w, const ctl_options_t *options,
     const ctl_target_t *target, const ctl_order_t *order)
 {
-    unsigned     i;
-    redisReply  *reply;
+    unsigned  i;
 
-    w->nwords = 0;
-    write_word(w, "HDEL");
-    write_word(w, w->key);
+    write_command(w, w->gone, "HDEL");
 
     for (i = 0; i < order->nfields; i++) {
         if (order->fields[i].value == NULL
@@ -106,31 +123,19 @@ write_hdel(write_t *w, const ctl_options_t *options,
         write_word(w, "reason");
     }
 
-    if (w->nwords == 2) {
-        return 0;
+    if (w->commands[0].n == 2) {
+        w->commands[0].n = 0;
+        w->ncommands = 0;
     }
-
-    reply = ctl_redis_words(w->redis, w->nwords, w->words, 0);
-
-    if (reply == NULL) {
-        return -1;
-    }
-
-    freeReplyObject(reply);
-
-    return 0;
 }
 
 
-static int
+static void
 write_hset(write_t *w, const ctl_options_t *options, const ctl_order_t *order)
 {
-    unsigned     i;
-    redisReply  *reply;
+    unsigned  i;
 
-    w->nwords = 0;
-    write_word(w, "HSET");
-    write_word(w, w->key);
+    write_command(w, w->set, "HSET");
 
     for (i = 0; i < order->nfields; i++) {
         if (order->fields[i].value != NULL) {
@@ -156,8 +161,22 @@ write_hset(write_t *w, const ctl_options_t *options, const ctl_order_t *order)
 
     write_word(w, "epoch");
     write_word(w, w->number);
+}
 
-    reply = ctl_redis_words(w->redis, w->nwords, w->words, 0);
+
+/* One alone needs no transaction, nor the right to one. */
+
+static int
+write_do(write_t *w)
+{
+    redisReply  *reply;
+
+    if (w->ncommands > 1) {
+        return ctl_redis_all(w->redis, w->commands, w->ncommands);
+    }
+
+    reply = ctl_redis_words(w->redis, w->commands[0].n, w->commands[0].words,
+                            0);
 
     if (reply == NULL) {
         return -1;
@@ -392,9 +411,10 @@ write_fields(ctl_t *ctl, write_t *w, const ctl_target_t *target,
     (void) snprintf(w->number, sizeof(w->number), "%llu",
                     (unsigned long long) w->epoch);
 
-    if (write_hdel(w, &ctl->options, target, order) != 0
-        || write_hset(w, &ctl->options, order) != 0)
-    {
+    write_hdel(w, &ctl->options, target, order);
+    write_hset(w, &ctl->options, order);
+
+    if (write_do(w) != 0) {
         return ctl_redis_failed(ctl->redis);
     }
 
