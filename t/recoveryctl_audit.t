@@ -19,7 +19,7 @@ use Test::More;
 use Test::Recovery;
 use Test::Recovery::Ctl;
 
-my $t = Test::Recovery->new()->plan(48);
+my $t = Test::Recovery->new()->plan(50);
 
 $t->backend(8081);
 $t->redis_start();
@@ -145,6 +145,14 @@ ok($t->wait_for(sub {
     return -s $rc;
 }, 'the end', 30), 'a closed pipe: it ends');
 is($t->read_file('rc'), "0\n", 'a closed pipe: a clean end');
+
+# one that has gone, and nothing comes that it could miss
+
+unlink $rc;
+system('sh', '-c', "{ $cmd nobody; echo \$? > $rc; } | true &");
+ok($t->wait_for(sub { -s $rc }, 'the end', 30),
+   'a closed pipe, and nothing new: it ends');
+is($t->read_file('rc'), "0\n", 'a closed pipe, and nothing new: clean');
 
 SKIP: {
     skip('no /dev/full', 2) unless -c '/dev/full';

@@ -5,11 +5,9 @@
  */
 
 #include <math.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "pause.h"
 #include "status.h"
@@ -272,17 +270,6 @@ follow_free(follow_t *follow)
 }
 
 
-/* Whoever read our lines is gone: noticed also when there are none to write. */
-
-static int
-follow_unread(void)
-{
-    struct pollfd  out = { STDOUT_FILENO, 0, 0 };
-
-    return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR|POLLHUP)) != 0;
-}
-
-
 int
 ctl_follow(ctl_t *ctl, const char *name)
 {
@@ -304,9 +291,7 @@ ctl_follow(ctl_t *ctl, const char *name)
 
     /* the first line of a backend has rates, too */
 
-    while (ctl_flush() == 0 && ctl_pause(FOLLOW_MS) == 0
-           && !follow_unread())
-    {
+    while (ctl_flush() == 0 && ctl_pause(FOLLOW_MS) == 0) {
 
         if (ctl_gather(ctl, name, &fleet, &later) != CTL_OK) {
             follow_failed(&follow, ctl, &screen, &later);

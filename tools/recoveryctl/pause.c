@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "pause.h"
 
@@ -51,10 +52,13 @@ ctl_pause_begin(void)
 }
 
 
+/* Of a pipe that nobody reads any more poll() tells without being asked. */
+
 int
 ctl_pause(uint64_t ms)
 {
     sigset_t         none;
+    struct pollfd    out = { STDOUT_FILENO, 0, 0 };
     struct timespec  ts;
 
     sigemptyset(&none);
@@ -62,8 +66,8 @@ ctl_pause(uint64_t ms)
     ts.tv_sec = (time_t) (ms / 1000);
     ts.tv_nsec = (long) (ms % 1000) * 1000000;
 
-    if (!pause_ended) {
-        (void) ppoll(NULL, 0, &ts, &none);
+    if (!pause_ended && ppoll(&out, 1, &ts, &none) > 0) {
+        return -1;
     }
 
     return pause_ended ? -1 : 0;
