@@ -19,7 +19,7 @@ use Test::Recovery;
 use Test::Recovery::Ctl;
 use Test::Recovery::Load;
 
-my $t = Test::Recovery->new()->plan(83);
+my $t = Test::Recovery->new()->plan(91);
 my $other = Test::Recovery->new();
 my $b = $t->backend(8081);
 
@@ -284,6 +284,30 @@ $r = status('kv');
 is($r->{rc}, 1, '... in detail: exit code 1, one of them is silent');
 is(row($r->{out}, 'web3')->{PHASE}, '\x1b[2J', '... what a phase may not be');
 unlike($r->{all}, qr/[\e\a\x9b]/, '... no control bytes get through');
+
+# what a terminal would obey, or show in another order than it is written
+
+my @obeyed = ("\x{7f}", "\x{85}", "\x{9b}2J", "\x{61c}", "\x{200f}", "\x{2028}",
+              "\x{202e}kv", "\x{2066}", "\x{2069}");
+my $obeyed = join '', map { sprintf 'x%s', $_ } @obeyed;
+my $raw = qr/\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]
+             |\xe2\x81[\xa6-\xa9]/x;
+my $said = encode_json({phase => $obeyed, why => "\x{e4}$obeyed", events => [],
+                        $obeyed => $obeyed});
+
+like($said, $raw, 'hostile letters, as they come');
+$t->redis('SET', 'recovery:node:web3:kv', $said);
+
+for my $words ([], ['kv'], ['--json'], ['kv', '--json']) {
+    unlike(status(@$words)->{all}, $raw, "hostile letters: status @$words");
+}
+
+my $told = status('kv', '--json')->{out};
+my $report = decode_json($told)->{backends}{kv}{nodes}{web3};
+is($report->{phase}, $obeyed, 'hostile letters: JSON says what they are');
+is($report->{$obeyed}, $obeyed, 'hostile letters: also as a key');
+like($told, qr/"why": "\xc3\xa4x/, 'and leaves all others as they are');
+
 $t->redis('DEL', 'recovery:node:web3:kv', 'recovery:node:web4:kv',
           'recovery:node:web5:kv');
 $t->redis('HDEL', 'recovery:nodes', map { $_, "web\e[2J" } qw(web3 web4 web5

@@ -30,6 +30,50 @@ static struct {
 } out_typed;
 
 
+static uint32_t
+out_code(const char *s, size_t n)
+{
+    size_t    i;
+    uint32_t  code;
+
+    code = (unsigned char) s[0] & (n == 1 ? 0x7f : 0xff >> (n + 1));
+
+    for (i = 1; i < n; i++) {
+        code = code << 6 | ((unsigned char) s[i] & 0x3f);
+    }
+
+    return code;
+}
+
+
+/*
+ * What a terminal obeys, both sets of control characters, and what makes it
+ * show letters in another order than they have.
+ */
+
+static int
+out_obeyed(uint32_t code)
+{
+    size_t  i;
+
+    static const struct {
+        uint32_t  first;
+        uint32_t  last;
+    } codes[] = {
+        { 0, 0x1f }, { 0x7f, 0x9f }, { 0x61c, 0x61c }, { 0x200e, 0x200f },
+        { 0x2028, 0x202e }, { 0x2066, 0x2069 },
+    };
+
+    for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (code >= codes[i].first && code <= codes[i].last) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 void
 ctl_text(FILE *to, const char *s)
 {
@@ -41,12 +85,10 @@ ctl_text(FILE *to, const char *s)
     while (s < last) {
         n = rcv_utf8_length(s, last);
 
-        /* also the second set of control characters: C2 80 to C2 9F */
+        if (n == 0 || out_obeyed(out_code(s, n))) {
 
-        if (n == 0 || (n == 1 && ((unsigned char) *s < 0x20 || *s == 0x7f))
-            || (n == 2 && (unsigned char) s[0] == 0xc2
-                && (unsigned char) s[1] < 0xa0))
-        {
+            /* all bytes of it: the others alone are no character, either */
+
             fprintf(to, "\\x%02x", (unsigned char) *s);
             s++;
             continue;
@@ -54,6 +96,34 @@ ctl_text(FILE *to, const char *s)
 
         fwrite(s, 1, n, to);
         s += n;
+    }
+}
+
+
+/* In JSON all of them stand inside of strings, where \u says the same. */
+
+void
+ctl_text_json(FILE *to, const char *json)
+{
+    size_t       n;
+    uint32_t     code;
+    const char  *last;
+
+    last = json + strlen(json);
+
+    while (json < last) {
+        n = rcv_utf8_length(json, last);
+        n = n ? n : 1;
+        code = out_code(json, n);
+
+        if (code != '\n' && out_obeyed(code)) {
+            fprintf(to, "\\u%04x", code);
+
+        } else {
+            fwrite(json, 1, n, to);
+        }
+
+        json += n;
     }
 }
 

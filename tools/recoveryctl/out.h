@@ -1,8 +1,8 @@
 
 /*
  * Output.  What comes from elsewhere - Redis, a node, the command line - may
- * hold anything: it is printed by ctl_text(), which lets no control byte and
- * no broken UTF-8 get to a terminal.
+ * hold anything: it is printed by ctl_text(), which lets nothing get to a
+ * terminal that it would obey, and no broken UTF-8.
  */
 
 #ifndef CTL_OUT_H_INCLUDED_
@@ -38,8 +38,14 @@ void ctl_again(const char *before, const char *after);
 void ctl_again_url(void);
 void ctl_again_url_set(const char *after, const char *instead);
 
-/* s as it may be shown; control bytes and broken UTF-8 as \xNN. */
+/*
+ * s as it may be shown; control characters, those that turn the direction of
+ * writing, and broken UTF-8 as \xNN.
+ */
 void ctl_text(FILE *to, const char *s);
+
+/* The same of whole JSON, which stays what it is: \uNNNN. */
+void ctl_text_json(FILE *to, const char *json);
 
 /* A word for a shell: as it is where that is safe, else in quotes. */
 void ctl_shell_word(FILE *to, const char *s);

@@ -1,5 +1,6 @@
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "status.h"
@@ -145,6 +146,7 @@ json_member(const ctl_member_t *member)
 void
 ctl_status_json(FILE *to, const ctl_fleet_t *fleet, const char *name)
 {
+    char                 *text;
     size_t                i;
     json_t               *json, *nodes, *backends;
     const ctl_backend_t  *backend;
@@ -174,8 +176,13 @@ ctl_status_json(FILE *to, const ctl_fleet_t *fleet, const char *name)
     (void) json_object_set_new(json, "nodes", nodes);
     (void) json_object_set_new(json, "backends", backends);
 
-    (void) json_dumpf(json, to, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
-    fputc('\n', to);
+    text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
 
+    if (text != NULL) {
+        ctl_text_json(to, text);
+        fputc('\n', to);
+    }
+
+    free(text);
     json_decref(json);
 }
