@@ -40,11 +40,20 @@ http {
     recovery_policy   p { feedback off; match critical $uri ~ ^/critical; }
     recovery_backend  kv { policy p; }
 
+    # of its requests nothing has to be found out
+    recovery_policy   q { feedback off; }
+    recovery_backend  plain { policy q; quota 100000r/s; }
+
     server {
         listen  127.0.0.1:%%PORT_8080%%;
 
         location / {
             recovery    kv;
+            proxy_pass  http://127.0.0.1:%%PORT_8081%%;
+        }
+
+        location /plain {
+            recovery    plain;
             proxy_pass  http://127.0.0.1:%%PORT_8081%%;
         }
     }
@@ -54,12 +63,14 @@ EOF2
 
 $t->run();
 
-sub kv { return $t->backend_status('kv') }
+my ($name, $uri) = ('kv', '/critical');
+
+sub kv { return $t->backend_status($name) }
 sub in_flight { return kv()->{in_flight} }
 
 sub quick {
     my ($n) = @_;
-    return scalar grep { $t->http_get('/critical')->{status} == 200 } 1 .. $n;
+    return scalar grep { $t->http_get($uri)->{status} == 200 } 1 .. $n;
 }
 
 my @held;
@@ -68,7 +79,7 @@ my @held;
 
 sub hang {
     my $before = $b->active();
-    my $h = $t->http_start('/critical?hang=1');
+    my $h = $t->http_start("$uri?hang=1");
 
     $t->wait_for(sub { $b->active() > $before
                        || IO::Select->new($h->{s})->can_read(0) });
@@ -132,14 +143,37 @@ sub serve_alone {
 serve_alone($first, $second);
 quick($QUICK);
 
-ok($t->wait_for(sub {
-    serve_alone($second, $first);
-    my $found = grep { hang() } 1 .. 124;
-    kill 'CONT', $first;
-    drain_held();
+sub idle_keeps_none {
+    my ($all) = @_;
 
-    return $found == 123;
-}, 'spare places'), 'an idle worker keeps none');
+    serve_alone($first, $second);
+    quick($QUICK);
+
+    return $t->wait_for(sub {
+        serve_alone($second, $first);
+        my $found = grep { hang() } 1 .. 124;
+        kill 'CONT', $first;
+        drain_held();
+
+        return $found == $all;
+    }, 'spare places');
+}
+
+ok(idle_keeps_none(123), 'an idle worker keeps none');
+
+($name, $uri) = ('plain', '/plain');
+
+$t->redis('HSET', 'recovery:plain', health => 'up', force => '12%');
+ok($t->wait_for(sub { (kv()->{in_flight_limit} // 0) == 122 }, 'a limit'),
+   'a limit where all requests are alike');
+
+my $all = grep { hang() } 1 .. 124;
+cmp_ok($all, '<', 123, "$all places for those who are not critical");
+drain('alike');
+
+ok(idle_keeps_none($all), 'an idle worker keeps none of these either');
+
+($name, $uri) = ('kv', '/critical');
 
 # dead with spares
 
