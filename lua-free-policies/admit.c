@@ -181,6 +181,46 @@ rcv_admit_charge(rcv_admit_at_t *at, const rcv_marks_t *marks,
 }
 
 
+/*
+ * For rcv_admit_full(), with the rate that the gate has now.  Who is under a
+ * cut has other marks than those of his class.
+ */
+
+static void
+rcv_admit_rooms(rcv_admit_at_t *at)
+{
+    unsigned  i;
+    uint64_t  interval_ns, burst_ns;
+
+    interval_ns = rcv_load(&at->gate->interval_ns);
+    burst_ns = rcv_load(&at->gate->burst_ns);
+
+    if (at->interval_ns == interval_ns && at->burst_ns == burst_ns) {
+        return;
+    }
+
+    at->interval_ns = interval_ns;
+    at->burst_ns = burst_ns;
+    at->bound_ns = rcv_bucket_bound_ns(burst_ns, interval_ns);
+
+    if (interval_ns == 0 || interval_ns == RCV_INTERVAL_NEVER
+        || rcv_gate_cut(at->word))
+    {
+        at->bound_ns = 0;
+    }
+
+    for (i = 0; i < at->policy->nclasses; i++) {
+        at->room_ns[i] = UINT64_MAX;
+
+        if (i <= rcv_gate_class_max(at->word)) {
+            at->room_ns[i] = rcv_bucket_watermark_ns(burst_ns, interval_ns,
+                                         at->policy->classes[i].share_ppm, i)
+                             - interval_ns;
+        }
+    }
+}
+
+
 static rcv_reason_t
 rcv_admit_limited(rcv_admit_at_t *at, uint64_t word,
     const rcv_marks_t *marks, uint32_t cost_milli, uint64_t now_ns,
@@ -190,6 +230,7 @@ rcv_admit_limited(rcv_admit_at_t *at, uint64_t word,
     rcv_reason_t   reason;
 
     gate = at->gate;
+    rcv_admit_rooms(at);
 
     if (!rcv_bucket_fits(gate, marks->share_ppm, marks->rank, cost_milli,
                          now_ns))
@@ -357,6 +398,9 @@ rcv_admit_read(rcv_admit_at_t *at, uint64_t word)
             at->open[i] = at->places[i];
         }
     }
+
+    at->interval_ns = 0;
+    at->bound_ns = 0;
 
     at->lot = 0;
     at->calm = least / 2;

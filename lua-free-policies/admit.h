@@ -92,6 +92,12 @@ typedef struct {
     /* how full a class may find it; open: 0 but for an open gate, no cut */
     uint32_t             places[RCV_CLASSES_MAX];
     uint32_t             open[RCV_CLASSES_MAX];
+
+    /* under which "room" holds: see rcv_admit_full() */
+    uint64_t             interval_ns;
+    uint64_t             burst_ns;
+    uint64_t             bound_ns;      /* no honest backlog is larger */
+    uint64_t             room_ns[RCV_CLASSES_MAX];
 } rcv_admit_at_t;
 
 
@@ -194,6 +200,31 @@ rcv_admit_spend(rcv_admit_at_t *at, unsigned class_index,
 }
 
 
+/*
+ * Is the bucket so full that it holds no unit more for the class?  That is
+ * how most requests under a limit end, so what the bucket's rate makes of the
+ * class is kept: a backlog above "room" leaves none.  0: perhaps not, ask
+ * rcv_admit_guarded().
+ */
+
+static inline int
+rcv_admit_full(const rcv_admit_at_t *at, unsigned class_index,
+    uint32_t cost_milli, uint64_t now_ns)
+{
+    uint64_t           backlog_ns;
+    const rcv_gate_t  *gate;
+
+    gate = at->gate;
+    backlog_ns = rcv_since(rcv_load(&gate->tat_ns), now_ns);
+
+    return backlog_ns > at->room_ns[class_index]
+           && backlog_ns <= at->bound_ns
+           && cost_milli >= RCV_MILLI
+           && rcv_load(&gate->interval_ns) == at->interval_ns
+           && rcv_load(&gate->burst_ns) == at->burst_ns;
+}
+
+
 /* Returns RCV_REASON_NONE when it passes.  cost_milli: 0 to COST_MAX. */
 
 static inline rcv_reason_t
@@ -212,6 +243,11 @@ rcv_admit(rcv_admit_at_t *at, unsigned class_index, uint32_t cost_milli,
         || rcv_admit_spend(at, class_index, cost_milli, ticket))
     {
         return RCV_REASON_NONE;
+    }
+
+    if (rcv_admit_full(at, class_index, cost_milli, now_ns)) {
+        *ticket = at->ticket;
+        return rcv_gate_reason(word);
     }
 
     return rcv_admit_guarded(at, class_index, cost_milli, now_ns, ticket);

@@ -65,9 +65,7 @@ rcv_bucket_cost_ns(uint64_t interval_ns, uint32_t cost_milli)
 }
 
 
-/* The largest backlog that honest takers can leave. */
-
-static uint64_t
+uint64_t
 rcv_bucket_bound_ns(uint64_t burst_ns, uint64_t interval_ns)
 {
     return rcv_add_sat(burst_ns, rcv_mul_sat(interval_ns, RCV_COST_MAX));

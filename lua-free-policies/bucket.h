@@ -47,6 +47,9 @@ uint64_t rcv_bucket_interval_ns(uint64_t rate_milli);
 uint64_t rcv_bucket_watermark_ns(uint64_t burst_ns, uint64_t interval_ns,
     uint32_t share_ppm, unsigned rank);
 
+/* The largest backlog that honest takers can leave. */
+uint64_t rcv_bucket_bound_ns(uint64_t burst_ns, uint64_t interval_ns);
+
 /* Would it pass?  Writes nothing. */
 int rcv_bucket_fits(const rcv_gate_t *gate, uint32_t share_ppm, unsigned rank,
     uint32_t cost_milli, uint64_t now_ns);

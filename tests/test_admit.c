@@ -114,6 +114,96 @@ assert_state(uint32_t in_flight, uint64_t owed_ns)
 
 
 /*
+ * rcv_admit_full() says what rcv_bucket_fits() says, at whatever rate, burst
+ * and debt; and once it knows the rate it says so of all that do not fit.
+ */
+
+static void
+full_is_what_does_not_fit(void **state)
+{
+    unsigned      i, class_index, class_max, full;
+    uint32_t      cost_milli;
+    uint64_t      random, now_ns;
+    rcv_ticket_t  ticket;
+
+    (void) state;
+
+    random = 1;
+    full = 0;
+
+    for (i = 0; i < 200000; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+
+        if (i % 8 == 0) {
+            class_max = (random >> 60) % CLASSES;
+            publish((random >> 40) % 8 ? RCV_GATE_LIMIT : RCV_GATE_OPEN,
+                    RCV_REASON_CEILING, class_max, 1000,
+                    (random >> 32) % 16 ? (random >> 33) >> (random % 31)
+                                        : RCV_UNLIMITED);
+            gate.burst_ns = rcv_mul_sat(gate.interval_ns,
+                                        (random >> 50) % 20);
+        }
+
+        if ((random >> 45) % 64 == 0) {
+            cut_at((random >> 52) % CLASSES, 7);
+
+        } else if (i % 8 == 0) {
+            gate.cohort = 0;
+            gate.word &= ~(1ull << RCV_GATE_CUT_SHIFT);
+        }
+
+        class_index = (random >> 55) % CLASSES;
+        cost_milli = (random >> 48) % 4 ? UNIT : (random >> 30) % 5000;
+        now_ns = NOW + (random >> 56);
+
+        gate.tat_ns = now_ns - SECOND
+                      + (random >> 20) % (2 * SECOND)
+                      + ((random >> 44) % 128 ? 0 : UINT64_MAX / 2);
+
+        if (rcv_admit(&at, class_index, cost_milli, now_ns, &ticket)
+            == RCV_REASON_NONE)
+        {
+            rcv_admit_undo(&at, cost_milli, &ticket);
+            continue;
+        }
+
+        if (!rcv_admit_full(&at, class_index, cost_milli, now_ns)) {
+
+            /* what it leaves out, and no more */
+
+            assert_true(rcv_gate_mode(gate.word) != RCV_GATE_LIMIT
+                        || gate.cohort != 0
+                        || gate.interval_ns == RCV_INTERVAL_NEVER
+                        || class_index > rcv_gate_class_max(gate.word)
+                        || cost_milli < UNIT
+                        || rcv_since(gate.tat_ns, now_ns) + gate.interval_ns
+                           <= rcv_bucket_watermark_ns(gate.burst_ns,
+                                  gate.interval_ns,
+                                  policy.classes[class_index].share_ppm,
+                                  class_index));
+            continue;
+        }
+
+        full++;
+
+        assert_int_equal(rcv_gate_mode(gate.word), RCV_GATE_LIMIT);
+        assert_true(class_index <= rcv_gate_class_max(gate.word));
+        assert_true(gate.cohort == 0);
+        assert_false(rcv_bucket_fits(&gate,
+                                     policy.classes[class_index].share_ppm,
+                                     class_index, cost_milli, now_ns));
+        assert_int_equal(rcv_admit(&at, class_index, cost_milli, now_ns,
+                                   &ticket),
+                         RCV_REASON_CEILING);
+        assert_int_equal(ticket.booked, 0);
+        assert_int_equal(ticket.epoch, 321);
+    }
+
+    assert_true(full > 20000);
+}
+
+
+/*
  * The order: closed, class, bucket, in flight.  "full" and "owing" say
  * whether the gate is so for all classes.
  */
@@ -774,6 +864,7 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
+        TEST(full_is_what_does_not_fit),
         TEST(reasons_in_order),
         TEST(unpublished_gate_is_shut),
         TEST(open_has_no_bucket),
