@@ -172,6 +172,8 @@ ngx_http_recovery_decide_plain(ngx_http_request_t *r,
                        decision->cost_milli, ngx_http_recovery_now_ns(),
                        &decision->ticket);
 
+    ngx_http_recovery_lots_look(decision->backend);
+
     decision->reason = (uint8_t) reason;
     ngx_http_recovery_ask_told(r, decision);
 
