@@ -2,8 +2,8 @@
 
 # Goal: a main request is decided once for each backend, whatever it becomes
 # on its way: index, error_page, try_files, X-Accel-Redirect, mirror, SSI,
-# auth_request, additions, slices and loops of them all cost one admission,
-# hold one permit and give back one permit.
+# auth_request, additions, slices, what is done after the answer, and loops of
+# them all cost one admission, hold one permit and give back one permit.
 # Method: one request of each kind; the counters before and after it.  Where
 # two places are passed through, the last one is held at the backend and the
 # permits that are out are counted.
@@ -41,6 +41,8 @@ my @once = (
     ['/auth',          200, 1, 0, 2, 'auth_request'],
     ['/add',           200, 1, 0, 3, 'addition'],
     ['/slice/f',       200, 1, 0, 4, 'slices'],
+    ['/post',          200, 1, 0, 1, 'post_action'],
+    ['/post-other',    200, 1, 1, 1, 'post_action, to another backend'],
     ['/loop-ep',       500, 1, 0, 11, 'loop of error_page'],
     ['/loop-accel',    500, 1, 0, 11, 'loop of X-Accel-Redirect'],
     ['/loop-rewrite',  500, 0, 0, 0, 'loop of rewrite'],
@@ -67,6 +69,7 @@ my @held = (
     ['/ssi/hold',              1, 0],
     ['/out/ssi/hold',          1, 0],
     ['/auth?hang=1',           1, 0],
+    ['/post-hold',             0, 1],
 );
 
 $t->plan(2 * @once + 3 * @held + 9);
@@ -142,6 +145,17 @@ http {
         location /add   { add_before_body /plain; add_after_body /plain;
                           addition_types *;
                           proxy_pass http://127.0.0.1:%%PORT_8081%%; }
+
+        # a file is answered, and then the backend is told
+
+        location /post       { try_files /index/page.html =404;
+                               post_action /plain; }
+        location /post-other { try_files /index/page.html =404;
+                               post_action /other; }
+        location /post-hold  { try_files /index/page.html =404;
+                               post_action /other-hold; }
+        location /other-hold { recovery d1;
+                  proxy_pass http://127.0.0.1:%%PORT_8081%%/other?hang=1; }
 
         location /slice/ {
             slice             1k;
