@@ -510,6 +510,28 @@ rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
 
 
 void
+rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
+{
+    uint32_t  keep;
+
+    if (!ticket->booked || rcv_admit_keep(at, ticket)) {
+        return;
+    }
+
+    ticket->booked = 0;
+    keep = at->keep / 2;
+
+    if (rcv_load(&at->gate->word) != at->word
+        || rcv_load(&at->gate->in_flight) >= at->calm)
+    {
+        keep = 0;
+    }
+
+    rcv_inflight_give(at->gate, at->slot, at->gate_index, keep);
+}
+
+
+void
 rcv_admit_undo(const rcv_admit_at_t *at, uint32_t cost_milli,
     rcv_ticket_t *ticket)
 {

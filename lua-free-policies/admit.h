@@ -144,12 +144,13 @@ int rcv_admit_place(rcv_admit_at_t *at, uint32_t watermark);
 
 
 /*
- * The way through an open gate, short because all requests of a backend that
- * is well go it.  0: it is not as simple as that, ask rcv_admit().
+ * The way through an open gate with a spare place: short, because nearly all
+ * requests of a backend that is well go it.  0: it is not as simple as that,
+ * ask rcv_admit().
  */
 
 static inline int
-rcv_admit_open(rcv_admit_at_t *at, unsigned class_index,
+rcv_admit_spare(const rcv_admit_at_t *at, unsigned class_index,
     rcv_ticket_t *ticket)
 {
     uint32_t  places;
@@ -157,8 +158,34 @@ rcv_admit_open(rcv_admit_at_t *at, unsigned class_index,
     places = at->open[class_index];
 
     if (places == 0 || rcv_load_acquire(&at->gate->word) != at->word
-        || (!rcv_inflight_spare(at->gate, at->slot, at->gate_index, places)
-            && (at->slot == NULL || !rcv_admit_place(at, places))))
+        || !rcv_inflight_spare(at->gate, at->slot, at->gate_index, places))
+    {
+        return 0;
+    }
+
+    *ticket = at->ticket;
+    ticket->booked = 1;
+
+    return 1;
+}
+
+
+/* The same, and asks for a place where there is none to spare. */
+
+static inline int
+rcv_admit_open(rcv_admit_at_t *at, unsigned class_index,
+    rcv_ticket_t *ticket)
+{
+    uint32_t  places;
+
+    if (rcv_admit_spare(at, class_index, ticket)) {
+        return 1;
+    }
+
+    places = at->open[class_index];
+
+    if (places == 0 || rcv_load_acquire(&at->gate->word) != at->word
+        || at->slot == NULL || !rcv_admit_place(at, places))
     {
         return 0;
     }
@@ -287,33 +314,28 @@ void rcv_admit_attempt(const rcv_admit_at_t *at, uint32_t cost_milli,
 int rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
 
 /*
- * The permit back, at the end of the request; safe to call twice.  While
- * there is plenty it stays with the process, as a spare.
+ * The permit back, as a spare of this process: while there is plenty, and
+ * then without a word to others.  0: it was not, ask rcv_admit_release().
  */
 
-static inline void
-rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
+static inline int
+rcv_admit_keep(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
 {
-    uint32_t  keep;
-
-    if (!ticket->booked) {
-        return;
+    if (!ticket->booked || rcv_load(&at->gate->word) != at->word
+        || rcv_load(&at->gate->in_flight) >= at->calm
+        || !rcv_inflight_keep(at->slot, at->gate_index, at->keep))
+    {
+        return 0;
     }
 
     ticket->booked = 0;
-    keep = at->keep;
 
-    if (rcv_load(&at->gate->word) != at->word
-        || rcv_load(&at->gate->in_flight) >= at->calm)
-    {
-        keep = 0;
-    }
-
-    if (keep == 0 || !rcv_inflight_keep(at->slot, at->gate_index, keep)) {
-        rcv_inflight_give(at->gate, at->slot, at->gate_index, keep / 2);
-    }
+    return 1;
 }
 
+
+/* The permit back, at the end of the request; safe to call twice. */
+void rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
 
 /*
  * What is left of the lots goes back.  To be called some time after "taken"

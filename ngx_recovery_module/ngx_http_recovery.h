@@ -66,6 +66,7 @@ typedef struct {
     rcv_limits_t                limits;
     ngx_uint_t                  index;          /* of its record */
     ngx_http_recovery_main_conf_t  *main;
+    ngx_http_recovery_zone_t   *zone;
     ngx_http_recovery_record_t *record;
     rcv_admit_at_t              gate;           /* of nobody's user */
     uint64_t                   *passed;         /* of the default class */
@@ -332,15 +333,15 @@ ngx_http_recovery_ctx(ngx_http_request_t *r)
 
 /*
  * What ngx_palloc() does when the pool's current block has room, in place:
- * the call would cost more than all that we remember.  NULL: ask it.
+ * the call would cost more than all that we remember.  0: ask it.
  */
 
-static ngx_inline void *
-ngx_http_recovery_room(ngx_pool_t *pool, size_t size)
+static ngx_inline ngx_uint_t
+ngx_http_recovery_room(ngx_pool_t *pool, size_t size, void **room)
 {
 #if (NGX_DEBUG_PALLOC)
 
-    return NULL;
+    return 0;
 
 #else
 
@@ -351,12 +352,13 @@ ngx_http_recovery_room(ngx_pool_t *pool, size_t size)
     p = ngx_align_ptr(block->last, NGX_ALIGNMENT);
 
     if (block->end - p < (ssize_t) size) {
-        return NULL;
+        return 0;
     }
 
     block->last = p + size;
+    *room = p;
 
-    return p;
+    return 1;
 
 #endif
 }
@@ -502,14 +504,28 @@ ngx_int_t ngx_http_recovery_add_variables(ngx_conf_t *cf);
 
 /* _observe.c */
 
+/* There is something to come again, perhaps after the end was seen. */
+
+static ngx_inline void
+ngx_http_recovery_reopen(ngx_http_recovery_ctx_t *ctx)
+{
+    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
+    ctx->cleanup.handler = ngx_http_recovery_over;
+}
+
+
 /*
  * Counts what the request's attempts have come to: all that is known at the
  * end of it, or at the headers of an answer that may stream for hours.
  */
 void ngx_http_recovery_observe(ngx_http_recovery_ctx_t *ctx);
 
-/* The same, and gives back what is held: there is no more to come. */
-void ngx_http_recovery_settle(ngx_http_recovery_ctx_t *ctx);
+/*
+ * The same, and gives back what is held: there is no more to come.  Returns
+ * the second argument, for those who would have nothing else to do.
+ */
+ngx_int_t ngx_http_recovery_settle(ngx_http_recovery_ctx_t *ctx,
+    ngx_int_t rc);
 
 /*
  * The main request moves to another location: counts what was attempted in
@@ -532,9 +548,16 @@ void ngx_http_recovery_lead(ngx_http_recovery_main_conf_t *rmcf);
 
 /* One load: is the lease of somebody valid? */
 static ngx_inline ngx_uint_t
+ngx_http_recovery_led_at(ngx_http_recovery_zone_t *zone, ngx_msec_t now_ms)
+{
+    return rcv_load(&zone->lease_deadline_ms) > (uint64_t) now_ms;
+}
+
+
+static ngx_inline ngx_uint_t
 ngx_http_recovery_led(ngx_http_recovery_zone_t *zone)
 {
-    return rcv_load(&zone->lease_deadline_ms) > (uint64_t) ngx_current_msec;
+    return ngx_http_recovery_led_at(zone, ngx_current_msec);
 }
 
 /* Stops leading, gives the lease back; at exit and from the tick. */

@@ -29,6 +29,10 @@ ngx_int_t ngx_http_recovery_decide(ngx_http_request_t *r,
 ngx_int_t ngx_http_recovery_decide_plain(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
 
+/* Either of the two, by what has come of the body. */
+ngx_int_t ngx_http_recovery_decide_body(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
+
 /* The same with nothing remembered yet, and for who may be here again. */
 ngx_int_t ngx_http_recovery_first(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf);
@@ -67,35 +71,46 @@ void ngx_http_recovery_ask_log(ngx_http_request_t *r,
     ngx_http_recovery_decision_t *decision, ngx_uint_t retry_after_s);
 
 
+/* Of a request over HTTP/2 only nginx can tell. */
+
+static ngx_inline ngx_uint_t
+ngx_http_recovery_has_body(ngx_http_request_t *r)
+{
+    return r->headers_in.content_length_n > 0 || r->headers_in.chunked
+#if (NGX_HTTP_V2)
+           || r->stream != NULL
+#endif
+           ;
+}
+
+
 /*
  * Is the body of the main request still to come from the client?  Then it
  * holds no place until it is there: see _hold.c.
  */
 
 static ngx_inline ngx_uint_t
-ngx_http_recovery_uploading(ngx_http_request_t *r)
+ngx_http_recovery_uploading(ngx_http_request_t *mr)
 {
     off_t  n;
 
-    r = r->main;
-
 #if (NGX_HTTP_V2)
 
-    if (r->stream != NULL) {
-        return !r->stream->in_closed && r->request_body == NULL;
+    if (mr->stream != NULL) {
+        return !mr->stream->in_closed && mr->request_body == NULL;
     }
 
 #endif
 
-    n = r->headers_in.content_length_n;
+    n = mr->headers_in.content_length_n;
 
-    if (n <= 0 && !r->headers_in.chunked) {
+    if (n <= 0 && !mr->headers_in.chunked) {
         return 0;
     }
 
-    return r->request_body == NULL
-           && (r->headers_in.chunked
-               || n > r->header_in->last - r->header_in->pos);
+    return mr->request_body == NULL
+           && (mr->headers_in.chunked
+               || n > mr->header_in->last - mr->header_in->pos);
 }
 
 

@@ -105,7 +105,7 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
     ask = &ctx->ask;
     backends = rlcf->backends->elts;
 
-    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
+    ngx_http_recovery_reopen(ctx);
 
     for (next = &ctx->decisions; *next != NULL; next = &(*next)->next) {
         /* void */
@@ -114,7 +114,7 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
     first = next;
 
     ngx_http_recovery_ask_init(ask, r);
-    ask->uploading = ngx_http_recovery_uploading(r);
+    ask->uploading = ngx_http_recovery_uploading(r->main);
 
     for (i = 0; i < rlcf->backends->nelts; i++) {
 
@@ -186,6 +186,20 @@ ngx_http_recovery_decide_plain(ngx_http_request_t *r,
     decision->outcome = RCV_OUTCOME_SHED;
 
     return ngx_http_recovery_shed(r, rlcf, ctx, decision);
+}
+
+
+ngx_int_t
+ngx_http_recovery_decide_body(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx)
+{
+    if (ngx_http_recovery_uploading(r)) {
+        return ngx_http_recovery_decide(r, rlcf, ctx);
+    }
+
+    ctx->first = rlcf->plain;
+
+    return ngx_http_recovery_decide_plain(r, rlcf, ctx);
 }
 
 

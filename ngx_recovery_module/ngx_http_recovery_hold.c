@@ -24,7 +24,8 @@
 static ngx_int_t ngx_http_recovery_request_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_recovery_header_filter(ngx_http_request_t *r);
-static ngx_int_t ngx_http_recovery_header(ngx_http_request_t *r);
+static ngx_int_t ngx_http_recovery_header(ngx_http_request_t *r)
+    __attribute__((noinline));
 static ngx_uint_t ngx_http_recovery_streams(ngx_http_request_t *r);
 static void ngx_http_recovery_watch(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
@@ -34,6 +35,14 @@ static void ngx_http_recovery_done(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
 static ngx_int_t ngx_http_recovery_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_int_t ngx_http_recovery_body_hidden(ngx_http_request_t *r,
+    ngx_chain_t *in) __attribute__((noinline));
+static ngx_inline ngx_int_t ngx_http_recovery_body(ngx_http_request_t *r,
+    ngx_chain_t *in, ngx_http_recovery_ctx_t *ctx);
+static ngx_int_t ngx_http_recovery_body_compared(ngx_http_request_t *r,
+    ngx_chain_t *in, ngx_http_recovery_ctx_t *ctx) __attribute__((noinline));
+static ngx_int_t ngx_http_recovery_body_last(ngx_http_request_t *r,
+    ngx_chain_t *in, ngx_http_recovery_ctx_t *ctx) __attribute__((noinline));
 static ngx_inline ngx_uint_t ngx_http_recovery_last(ngx_chain_t *in);
 
 
@@ -200,35 +209,72 @@ ngx_http_recovery_done(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
 static ngx_int_t
 ngx_http_recovery_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_int_t                 rc;
     ngx_http_recovery_ctx_t  *ctx;
 
-    ctx = ngx_http_recovery_ctx(r);
+    ctx = ngx_http_get_module_ctx(r->main, ngx_http_recovery_module);
 
-    if (ctx == NULL) {
-        return ngx_http_next_body_filter(r, in);
+    if (ctx != NULL) {
+        return ngx_http_recovery_body(r, in, ctx);
     }
 
+    return ngx_http_recovery_ctx_hidden(r->main)
+           ? ngx_http_recovery_body_hidden(r, in)
+           : ngx_http_next_body_filter(r, in);
+}
+
+
+static ngx_int_t
+ngx_http_recovery_body_hidden(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_recovery_ctx_t  *ctx;
+
+    ctx = ngx_http_recovery_ctx_find(r->main);
+
+    return (ctx != NULL) ? ngx_http_recovery_body(r, in, ctx)
+                         : ngx_http_next_body_filter(r, in);
+}
+
+
+static ngx_inline ngx_int_t
+ngx_http_recovery_body(ngx_http_request_t *r, ngx_chain_t *in,
+    ngx_http_recovery_ctx_t *ctx)
+{
     if (ctx->stage == NGX_HTTP_RECOVERY_SETTLED) {
-
-        if (ctx->compares && r == r->main) {
-            ngx_http_recovery_special_seen(r, ctx, in);
-        }
-
-        return ngx_http_next_body_filter(r, in);
+        return (ctx->compares && r == r->main)
+               ? ngx_http_recovery_body_compared(r, in, ctx)
+               : ngx_http_next_body_filter(r, in);
     }
 
-    if (r != r->main || r->upstream != NULL || !ngx_http_recovery_last(in)) {
-        return ngx_http_next_body_filter(r, in);
-    }
+    return (r == r->main && r->upstream == NULL && ngx_http_recovery_last(in))
+           ? ngx_http_recovery_body_last(r, in, ctx)
+           : ngx_http_next_body_filter(r, in);
+}
+
+
+/* A page of nginx's own, of which we want to know what it looks like. */
+
+static ngx_int_t
+ngx_http_recovery_body_compared(ngx_http_request_t *r, ngx_chain_t *in,
+    ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_http_recovery_special_seen(r, ctx, in);
+
+    return ngx_http_next_body_filter(r, in);
+}
+
+
+/* All of the answer: with it the request is over, unless others are not. */
+
+static ngx_int_t
+ngx_http_recovery_body_last(ngx_http_request_t *r, ngx_chain_t *in,
+    ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_int_t  rc;
 
     rc = ngx_http_next_body_filter(r, in);
 
-    if (rc != NGX_ERROR && r->postponed == NULL && r->count == 1) {
-        ngx_http_recovery_settle(ctx);
-    }
-
-    return rc;
+    return (rc != NGX_ERROR && r->postponed == NULL && r->count == 1)
+           ? ngx_http_recovery_settle(ctx, rc) : rc;
 }
 
 

@@ -31,7 +31,10 @@ static ngx_uint_t ngx_http_recovery_nobody_asked(ngx_http_request_t *r,
     ngx_http_upstream_state_t *state);
 static ngx_uint_t ngx_http_recovery_was_closed(ngx_array_t *states,
     ngx_uint_t i);
-static void ngx_http_recovery_settle_any(ngx_http_recovery_ctx_t *ctx)
+static ngx_int_t ngx_http_recovery_settle_any(ngx_http_recovery_ctx_t *ctx,
+    ngx_int_t rc) __attribute__((noinline));
+static ngx_int_t ngx_http_recovery_settle_place(
+    ngx_http_recovery_decision_t *decision, ngx_int_t rc)
     __attribute__((noinline));
 static ngx_inline ngx_uint_t ngx_http_recovery_own_answered(
     ngx_http_request_t *r, ngx_http_recovery_decision_t *decision);
@@ -55,7 +58,7 @@ ngx_http_recovery_over(void *data)
     ngx_http_recovery_ctx_t *ctx = data;
 
     if (ctx->stage != NGX_HTTP_RECOVERY_SETTLED) {
-        ngx_http_recovery_settle(ctx);
+        (void) ngx_http_recovery_settle(ctx, NGX_OK);
     }
 }
 
@@ -65,8 +68,8 @@ ngx_http_recovery_over(void *data)
  * Nothing is called from here that comes back, which is what makes it short.
  */
 
-void
-ngx_http_recovery_settle(ngx_http_recovery_ctx_t *ctx)
+ngx_int_t
+ngx_http_recovery_settle(ngx_http_recovery_ctx_t *ctx, ngx_int_t rc)
 {
     ngx_http_request_t            *r;
     ngx_http_recovery_decision_t  *decision;
@@ -75,27 +78,41 @@ ngx_http_recovery_settle(ngx_http_recovery_ctx_t *ctx)
     decision = &ctx->first;
 
     if (ctx->stage != NGX_HTTP_RECOVERY_SIMPLE || r->upstream != NULL
-        || !ngx_http_recovery_own_success(r, decision))
+        || r->err_status != 0 || !ngx_http_recovery_own_success(r, decision))
     {
-        ngx_http_recovery_settle_any(ctx);
-        return;
+        return ngx_http_recovery_settle_any(ctx, rc);
     }
 
     ctx->stage = NGX_HTTP_RECOVERY_SETTLED;
-    decision->active = 0;       /* is counted here and now */
+    ctx->cleanup.handler = NULL;    /* nothing left for it */
+    decision->active = 0;           /* is counted here and now */
 
     ngx_http_recovery_success_add(decision, ngx_current_msec - ctx->start_ms);
-    rcv_admit_release(&decision->backend->gate, &decision->ticket);
+
+    return rcv_admit_keep(&decision->backend->gate, &decision->ticket)
+           ? rc : ngx_http_recovery_settle_place(decision, rc);
 }
 
 
-static void
-ngx_http_recovery_settle_any(ngx_http_recovery_ctx_t *ctx)
+static ngx_int_t
+ngx_http_recovery_settle_place(ngx_http_recovery_decision_t *decision,
+    ngx_int_t rc)
+{
+    rcv_admit_release(&decision->backend->gate, &decision->ticket);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_settle_any(ngx_http_recovery_ctx_t *ctx, ngx_int_t rc)
 {
     ctx->stage = NGX_HTTP_RECOVERY_SETTLED;
 
     ngx_http_recovery_observe(ctx);
     ngx_http_recovery_release(ctx);
+
+    return rc;
 }
 
 
@@ -149,7 +166,7 @@ ngx_http_recovery_leave(ngx_http_request_t *r)
         return;
     }
 
-    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
+    ngx_http_recovery_reopen(ctx);
     ctx->states_seen = ngx_http_recovery_walk(r, ctx, r->upstream_states,
                                               ctx->states_seen, NULL);
 
@@ -166,7 +183,7 @@ ngx_http_recovery_subrequest(ngx_http_request_t *r,
     ngx_uint_t                       i;
     ngx_http_recovery_subrequest_t  *sub;
 
-    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
+    ngx_http_recovery_reopen(ctx);
 
     if (ctx->subrequests == NULL) {
         ctx->subrequests = ngx_array_create(r->main->pool, 4,

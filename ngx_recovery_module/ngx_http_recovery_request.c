@@ -15,15 +15,24 @@
 
 static ngx_inline ngx_int_t ngx_http_recovery_elsewhere(
     ngx_http_request_t *r);
+static ngx_int_t ngx_http_recovery_moved(ngx_http_request_t *r)
+    __attribute__((noinline));
 static ngx_inline void ngx_http_recovery_ctx_init(
-    ngx_http_recovery_ctx_t *ctx, ngx_http_request_t *mr);
+    ngx_http_recovery_ctx_t *ctx, ngx_http_request_t *mr, ngx_pool_t *pool);
 static ngx_inline ngx_int_t ngx_http_recovery_plain(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
 
 
+/*
+ * All that is called from here is called last, and does not come back: what a
+ * function saves for others it would save for each request.
+ */
+
 ngx_int_t
 ngx_http_recovery_handler(ngx_http_request_t *r)
 {
+    void                          *room;
+    ngx_pool_t                    *pool;
     ngx_http_recovery_ctx_t       *ctx;
     ngx_http_recovery_loc_conf_t  *rlcf;
 
@@ -39,22 +48,26 @@ ngx_http_recovery_handler(ngx_http_request_t *r)
         return ngx_http_recovery_again(r, rlcf);
     }
 
-    ctx = ngx_http_recovery_room(r->pool, sizeof(ngx_http_recovery_ctx_t));
+    pool = r->pool;
 
-    if (ctx == NULL) {
+    if (!ngx_http_recovery_room(pool, sizeof(ngx_http_recovery_ctx_t), &room))
+    {
         return ngx_http_recovery_first(r, rlcf);
     }
 
-    ngx_http_recovery_ctx_init(ctx, r);
+    ctx = room;
+    ngx_http_recovery_ctx_init(ctx, r, pool);
 
     if (rlcf->plain.backend == NULL
-        || !ngx_http_recovery_led(rlcf->plain.backend->main->zone)
-        || ngx_http_recovery_uploading(r))
+        || !ngx_http_recovery_led_at(rlcf->plain.backend->zone,
+                                     ctx->start_ms))
     {
         return ngx_http_recovery_decide(r, rlcf, ctx);
     }
 
-    return ngx_http_recovery_plain(r, rlcf, ctx);
+    return ngx_http_recovery_has_body(r)
+           ? ngx_http_recovery_decide_body(r, rlcf, ctx)
+           : ngx_http_recovery_plain(r, rlcf, ctx);
 }
 
 
@@ -63,9 +76,14 @@ ngx_http_recovery_handler(ngx_http_request_t *r)
 static ngx_inline ngx_int_t
 ngx_http_recovery_elsewhere(ngx_http_request_t *r)
 {
-    if (r->internal) {
-        ngx_http_recovery_leave(r);
-    }
+    return r->internal ? ngx_http_recovery_moved(r) : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_recovery_moved(ngx_http_request_t *r)
+{
+    ngx_http_recovery_leave(r);
 
     return NGX_DECLINED;
 }
@@ -73,30 +91,18 @@ ngx_http_recovery_elsewhere(ngx_http_request_t *r)
 
 static ngx_inline void
 ngx_http_recovery_ctx_init(ngx_http_recovery_ctx_t *ctx,
-    ngx_http_request_t *mr)
+    ngx_http_request_t *mr, ngx_pool_t *pool)
 {
     ctx->request = mr;
     ctx->start_ms = ngx_current_msec;
 
-    ctx->rounds = NULL;
-    ctx->subrequests = NULL;
-    ctx->states_seen = 0;
-    ctx->finalize = NULL;
-    ctx->decisions = NULL;
-    ctx->retry_after_s = 0;
-    ctx->shed_status = 0;
-    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
-    ctx->uploading = 0;
-    ctx->shed = 0;
-    ctx->shed_subrequest = 0;
-    ctx->observed = 0;
-    ctx->compares = 0;
-    ctx->unused = 0;
+    ngx_memzero(&ctx->rounds, offsetof(ngx_http_recovery_ctx_t, first)
+                              - offsetof(ngx_http_recovery_ctx_t, rounds));
 
     ctx->cleanup.handler = ngx_http_recovery_over;
     ctx->cleanup.data = ctx;
-    ctx->cleanup.next = mr->pool->cleanup;
-    mr->pool->cleanup = &ctx->cleanup;
+    ctx->cleanup.next = pool->cleanup;
+    pool->cleanup = &ctx->cleanup;
 
     ngx_http_set_ctx(mr, ctx, ngx_http_recovery_module);
 }
@@ -117,8 +123,8 @@ ngx_http_recovery_plain(ngx_http_request_t *r,
 
     ctx->first = rlcf->plain;
 
-    if (!rcv_admit_open(&backend->gate, rlcf->plain.class_index,
-                        &ctx->first.ticket))
+    if (!rcv_admit_spare(&backend->gate, rlcf->plain.class_index,
+                         &ctx->first.ticket))
     {
         return ngx_http_recovery_decide_plain(r, rlcf, ctx);
     }
@@ -126,7 +132,6 @@ ngx_http_recovery_plain(ngx_http_request_t *r,
     ctx->decisions = &ctx->first;
     ctx->stage = NGX_HTTP_RECOVERY_SIMPLE;
     rcv_add(backend->passed, 1);
-    ngx_http_recovery_lots_look(backend);
 
     return NGX_DECLINED;
 }
@@ -135,12 +140,23 @@ ngx_http_recovery_plain(ngx_http_request_t *r,
 ngx_http_recovery_ctx_t *
 ngx_http_recovery_ctx_find(ngx_http_request_t *mr)
 {
-    ngx_pool_cleanup_t  *cln;
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_recovery_ctx_t  *ctx;
 
     for (cln = mr->pool->cleanup; cln != NULL; cln = cln->next) {
-        if (cln->handler == ngx_http_recovery_over) {
-            ngx_http_set_ctx(mr, cln->data, ngx_http_recovery_module);
-            return cln->data;
+
+        /*
+         * Not by its handler, which a settled one has no more.  No cleanup
+         * that nginx makes is its own data.
+         */
+
+        if (cln->data == cln) {
+            ctx = cln->data;
+
+            if (ctx->request == mr) {
+                ngx_http_set_ctx(mr, ctx, ngx_http_recovery_module);
+                return ctx;
+            }
         }
     }
 
@@ -161,7 +177,7 @@ ngx_http_recovery_ctx_create(ngx_http_request_t *r)
         return NULL;
     }
 
-    ngx_http_recovery_ctx_init(ctx, r->main);
+    ngx_http_recovery_ctx_init(ctx, r->main, r->main->pool);
 
     /* what was attempted before error_page led here was not ours */
 
@@ -190,7 +206,7 @@ ngx_http_recovery_book(ngx_http_recovery_ctx_t *ctx)
 {
     ngx_http_recovery_decision_t  *decision;
 
-    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
+    ngx_http_recovery_reopen(ctx);
 
     for (decision = ctx->decisions; decision; decision = decision->next) {
 

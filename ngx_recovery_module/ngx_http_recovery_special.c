@@ -48,8 +48,6 @@ struct ngx_http_recovery_special_s {
 static ngx_inline ngx_http_recovery_piece_t *ngx_http_recovery_piece(
     ngx_http_request_t *r, ngx_http_recovery_loc_conf_t *rlcf);
 static void ngx_http_recovery_piece_buf(ngx_http_recovery_piece_t *piece);
-static ngx_inline ngx_uint_t ngx_http_recovery_has_body(
-    ngx_http_request_t *r);
 static ngx_int_t ngx_http_recovery_special_send(ngx_http_request_t *r,
     ngx_uint_t status, ngx_http_recovery_piece_t *piece);
 static ngx_inline ngx_int_t ngx_http_recovery_special_body(
@@ -198,19 +196,6 @@ ngx_http_recovery_special(ngx_http_request_t *r,
 }
 
 
-/* Of a request over HTTP/2 only nginx can tell. */
-
-static ngx_inline ngx_uint_t
-ngx_http_recovery_has_body(ngx_http_request_t *r)
-{
-    return r->headers_in.content_length_n > 0 || r->headers_in.chunked
-#if (NGX_HTTP_V2)
-           || r->stream != NULL
-#endif
-           ;
-}
-
-
 static ngx_int_t
 ngx_http_recovery_special_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_http_recovery_piece_t *piece)
@@ -249,18 +234,20 @@ static ngx_inline ngx_int_t
 ngx_http_recovery_special_body(ngx_http_request_t *r,
     ngx_http_recovery_piece_t *piece)
 {
+    void                      *room;
     ngx_http_recovery_sent_t  *sent;
 
-    sent = ngx_http_recovery_room(r->pool, sizeof(ngx_http_recovery_sent_t));
+    if (!ngx_http_recovery_room(r->pool, sizeof(ngx_http_recovery_sent_t),
+                                &room))
+    {
+        room = ngx_palloc(r->pool, sizeof(ngx_http_recovery_sent_t));
 
-    if (sent == NULL) {
-        sent = ngx_palloc(r->pool, sizeof(ngx_http_recovery_sent_t));
-
-        if (sent == NULL) {
+        if (room == NULL) {
             return NGX_ERROR;
         }
     }
 
+    sent = room;
     sent->buf = piece->buf;
     sent->out.buf = &sent->buf;
     sent->out.next = NULL;

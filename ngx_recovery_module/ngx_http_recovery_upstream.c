@@ -152,7 +152,7 @@ ngx_http_recovery_round_init(ngx_http_request_t *r,
     round->next = ctx->rounds;
     ctx->rounds = round;
 
-    ctx->stage = NGX_HTTP_RECOVERY_ASKED;
+    ngx_http_recovery_reopen(ctx);
 
     return NGX_OK;
 }

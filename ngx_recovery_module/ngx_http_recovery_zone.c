@@ -523,6 +523,7 @@ ngx_http_recovery_zone_bind(ngx_shm_zone_t *shm_zone,
         backend = backends[i];
 
         backend->main = rmcf;
+        backend->zone = zone;
         backend->passed = &ngx_http_recovery_record_class(backend->record,
                               backend->policy->core->default_class)->passed;
 
