@@ -224,7 +224,9 @@ typedef enum {
 
 /*
  * What a main request remembers; lies in its pool and ends with it.  The
- * first decision, mostly the only one, comes with it.
+ * first decision, mostly the only one, comes with it.  What is not needed of
+ * each request is not here: a pool that needs one more block for it costs
+ * more than all that we do.
  */
 
 typedef struct {
@@ -249,8 +251,6 @@ typedef struct {
 
     ngx_http_recovery_decision_t   *decisions;      /* the first one first */
     ngx_http_recovery_decision_t    first;
-    ngx_http_recovery_ask_t         ask;            /* what is asked now */
-    u_char                          retry_after[NGX_INT32_LEN];
 } ngx_http_recovery_ctx_t;
 
 

@@ -158,6 +158,7 @@ static ngx_int_t
 ngx_http_recovery_retry_after_add(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx)
 {
+    void       *room;
     u_char     *p, *last;
     uint32_t    s;
     ngx_str_t   value;
@@ -166,7 +167,15 @@ ngx_http_recovery_retry_after_add(ngx_http_request_t *r,
     static ngx_str_t  cache_control = ngx_string("Cache-Control");
     static ngx_str_t  no_store = ngx_string("no-store");
 
-    last = ctx->retry_after + NGX_INT32_LEN;
+    if (!ngx_http_recovery_room(r->pool, NGX_INT32_LEN, &room)) {
+        room = ngx_pnalloc(r->pool, NGX_INT32_LEN);
+
+        if (room == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    last = (u_char *) room + NGX_INT32_LEN;
     s = ctx->retry_after_s;
 
     p = last;

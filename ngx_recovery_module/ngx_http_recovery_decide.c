@@ -11,8 +11,9 @@
 
 static ngx_http_recovery_decision_t *ngx_http_recovery_decision_create(
     ngx_http_recovery_ctx_t *ctx);
-static ngx_int_t ngx_http_recovery_turn_away(ngx_http_recovery_ctx_t *ctx,
-    ngx_http_recovery_decision_t **first, ngx_http_recovery_decision_t *shed);
+static ngx_int_t ngx_http_recovery_turn_away(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t **first,
+    ngx_http_recovery_decision_t *shed);
 static ngx_inline ngx_int_t ngx_http_recovery_shed(ngx_http_request_t *r,
     ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx,
     ngx_http_recovery_decision_t *decision);
@@ -98,11 +99,10 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
 {
     ngx_int_t                       rc;
     ngx_uint_t                      i;
-    ngx_http_recovery_ask_t        *ask;
+    ngx_http_recovery_ask_t         ask;
     ngx_http_recovery_backend_t   **backends;
     ngx_http_recovery_decision_t   *decision, **first, **next;
 
-    ask = &ctx->ask;
     backends = rlcf->backends->elts;
 
     ngx_http_recovery_reopen(ctx);
@@ -113,8 +113,8 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
 
     first = next;
 
-    ngx_http_recovery_ask_init(ask, r);
-    ask->uploading = ngx_http_recovery_uploading(r->main);
+    ngx_http_recovery_ask_init(&ask, r);
+    ask.uploading = ngx_http_recovery_uploading(r->main);
 
     for (i = 0; i < rlcf->backends->nelts; i++) {
 
@@ -127,23 +127,23 @@ ngx_http_recovery_decide(ngx_http_request_t *r,
             break;
         }
 
-        rc = ngx_http_recovery_ask(ask, backends[i], decision);
+        rc = ngx_http_recovery_ask(&ask, backends[i], decision);
 
         decision->active = (r == r->main);
         decision->next = NULL;
 
         if (rc != NGX_OK) {
-            return ngx_http_recovery_turn_away(ctx, first, decision);
+            return ngx_http_recovery_turn_away(&ask, ctx, first, decision);
         }
 
         *next = decision;
         next = &decision->next;
     }
 
-    ctx->uploading |= ask->uploading;
+    ctx->uploading |= ask.uploading;
 
     for (decision = *first; decision != NULL; decision = decision->next) {
-        ngx_http_recovery_ask_passed(ask, decision);
+        ngx_http_recovery_ask_passed(&ask, decision);
     }
 
     if (r != r->main && *first != NULL) {
@@ -232,18 +232,19 @@ ngx_http_recovery_decision_create(ngx_http_recovery_ctx_t *ctx)
  */
 
 static ngx_int_t
-ngx_http_recovery_turn_away(ngx_http_recovery_ctx_t *ctx,
-    ngx_http_recovery_decision_t **first, ngx_http_recovery_decision_t *shed)
+ngx_http_recovery_turn_away(ngx_http_recovery_ask_t *ask,
+    ngx_http_recovery_ctx_t *ctx, ngx_http_recovery_decision_t **first,
+    ngx_http_recovery_decision_t *shed)
 {
     ngx_http_recovery_decision_t  *decision;
 
     for (decision = *first; decision != NULL; decision = decision->next) {
-        ngx_http_recovery_ask_undo(&ctx->ask, decision);
+        ngx_http_recovery_ask_undo(ask, decision);
     }
 
     *first = shed;
 
-    return ngx_http_recovery_shed(ctx->ask.request, ctx->ask.conf, ctx, shed);
+    return ngx_http_recovery_shed(ask->request, ask->conf, ctx, shed);
 }
 
 

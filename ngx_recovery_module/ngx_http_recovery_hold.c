@@ -24,8 +24,12 @@
 static ngx_int_t ngx_http_recovery_request_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_recovery_header_filter(ngx_http_request_t *r);
-static ngx_int_t ngx_http_recovery_header(ngx_http_request_t *r)
+static ngx_int_t ngx_http_recovery_header_hidden(ngx_http_request_t *r)
     __attribute__((noinline));
+static ngx_int_t ngx_http_recovery_header(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx) __attribute__((noinline));
+static ngx_inline ngx_uint_t ngx_http_recovery_may_stream(
+    ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recovery_streams(ngx_http_request_t *r);
 static void ngx_http_recovery_watch(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
@@ -90,43 +94,50 @@ ngx_http_recovery_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r->main, ngx_http_recovery_module);
 
-    if (ctx == NULL && !ngx_http_recovery_ctx_hidden(r->main)) {
-        return ngx_http_next_header_filter(r);
+    if (ctx == NULL) {
+        return ngx_http_recovery_ctx_hidden(r->main)
+               ? ngx_http_recovery_header_hidden(r)
+               : ngx_http_next_header_filter(r);
     }
 
-    /* no type that streams has a shorter name */
-
-    if (ctx == NULL || ctx->shed || r->upstream != NULL
+    if (ctx->shed || r->upstream != NULL
         || r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
-        || r->headers_out.content_type.len >= sizeof("application/grpc") - 1)
+        || ngx_http_recovery_may_stream(r))
     {
-        return ngx_http_recovery_header(r);
+        return ngx_http_recovery_header(r, ctx);
     }
 
     return ngx_http_next_header_filter(r);
 }
 
 
-/* There may be something to do. */
-
 static ngx_int_t
-ngx_http_recovery_header(ngx_http_request_t *r)
+ngx_http_recovery_header_hidden(ngx_http_request_t *r)
 {
     ngx_http_recovery_ctx_t  *ctx;
 
-    ctx = ngx_http_recovery_ctx(r);
+    ctx = ngx_http_recovery_ctx_find(r->main);
 
-    if (ctx == NULL) {
-        return ngx_http_next_header_filter(r);
-    }
+    return (ctx != NULL) ? ngx_http_recovery_header(r, ctx)
+                         : ngx_http_next_header_filter(r);
+}
 
+
+/* There may be something to do. */
+
+static ngx_int_t
+ngx_http_recovery_header(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
+{
     if (ctx->shed && ngx_http_recovery_answer_header(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
     if (r == r->main && ctx->stage != NGX_HTTP_RECOVERY_SETTLED) {
 
-        if (ngx_http_recovery_streams(r)) {
+        if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
+            || (ngx_http_recovery_may_stream(r)
+                && ngx_http_recovery_streams(r)))
+        {
             ngx_http_recovery_observe(ctx);
             ngx_http_recovery_rounds_stream(r, ctx);
             ngx_http_recovery_release(ctx);
@@ -140,6 +151,15 @@ ngx_http_recovery_header(ngx_http_request_t *r)
 }
 
 
+/* No type that streams has a shorter name. */
+
+static ngx_inline ngx_uint_t
+ngx_http_recovery_may_stream(ngx_http_request_t *r)
+{
+    return r->headers_out.content_type.len >= sizeof("application/grpc") - 1;
+}
+
+
 /*
  * Will it go on for as long as the client likes?  Then it is no work that
  * the backend has to get done, and would only use up what is allowed.
@@ -149,10 +169,6 @@ static ngx_uint_t
 ngx_http_recovery_streams(ngx_http_request_t *r)
 {
     ngx_str_t  *type;
-
-    if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
-        return 1;
-    }
 
     type = &r->headers_out.content_type;
 
@@ -195,14 +211,24 @@ ngx_http_recovery_upstream_done(ngx_http_request_t *r, ngx_int_t rc)
 }
 
 
-/* A mirror and the like go on behind the answer: the permit is theirs too. */
+/*
+ * A mirror and the like go on behind the answer: the permit is theirs too.
+ * Of what was let in simply, all that there is to be known is known.
+ */
 
 static void
 ngx_http_recovery_done(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
 {
-    if (r->postponed == NULL && r->count == 1) {
-        ngx_http_recovery_release(ctx);
+    if (r->postponed != NULL || r->count != 1) {
+        return;
     }
+
+    if (ctx->stage == NGX_HTTP_RECOVERY_SIMPLE) {
+        (void) ngx_http_recovery_settle(ctx, NGX_OK);
+        return;
+    }
+
+    ngx_http_recovery_release(ctx);
 }
 
 

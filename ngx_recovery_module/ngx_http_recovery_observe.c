@@ -36,6 +36,8 @@ static ngx_int_t ngx_http_recovery_settle_any(ngx_http_recovery_ctx_t *ctx,
 static ngx_int_t ngx_http_recovery_settle_place(
     ngx_http_recovery_decision_t *decision, ngx_int_t rc)
     __attribute__((noinline));
+static ngx_inline ngx_msec_t ngx_http_recovery_one_attempt(
+    ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx);
 static ngx_inline ngx_uint_t ngx_http_recovery_own_answered(
     ngx_http_request_t *r, ngx_http_recovery_decision_t *decision);
 static ngx_inline ngx_uint_t ngx_http_recovery_own_status(
@@ -64,33 +66,74 @@ ngx_http_recovery_over(void *data)
 
 
 /*
- * The end of most requests: let in, answered by the location itself, well.
- * Nothing is called from here that comes back, which is what makes it short.
+ * The end of most requests: let in, and answered well, by the location itself
+ * or by the one server that was asked.  Nothing is called from here that comes
+ * back, which is what makes it short.
  */
 
 ngx_int_t
 ngx_http_recovery_settle(ngx_http_recovery_ctx_t *ctx, ngx_int_t rc)
 {
+    ngx_msec_t                     latency_ms;
     ngx_http_request_t            *r;
     ngx_http_recovery_decision_t  *decision;
 
     r = ctx->request;
     decision = &ctx->first;
 
-    if (ctx->stage != NGX_HTTP_RECOVERY_SIMPLE || r->upstream != NULL
-        || r->err_status != 0 || !ngx_http_recovery_own_success(r, decision))
-    {
+    if (ctx->stage != NGX_HTTP_RECOVERY_SIMPLE || r->err_status != 0) {
         return ngx_http_recovery_settle_any(ctx, rc);
+    }
+
+    if (r->upstream != NULL) {
+        latency_ms = ngx_http_recovery_one_attempt(r, ctx);
+
+        if (latency_ms == NGX_HTTP_RECOVERY_NO_TIME) {
+            return ngx_http_recovery_settle_any(ctx, rc);
+        }
+
+        ctx->states_seen++;
+
+    } else {
+        if (!ngx_http_recovery_own_success(r, decision)) {
+            return ngx_http_recovery_settle_any(ctx, rc);
+        }
+
+        latency_ms = ngx_current_msec - ctx->start_ms;
     }
 
     ctx->stage = NGX_HTTP_RECOVERY_SETTLED;
     ctx->cleanup.handler = NULL;    /* nothing left for it */
     decision->active = 0;           /* is counted here and now */
 
-    ngx_http_recovery_success_add(decision, ngx_current_msec - ctx->start_ms);
+    ngx_http_recovery_success_add(decision, latency_ms);
 
     return rcv_admit_keep(&decision->backend->gate, &decision->ticket)
            ? rc : ngx_http_recovery_settle_place(decision, rc);
+}
+
+
+/* The time of the only attempt, if it went well; else NO_TIME. */
+
+static ngx_inline ngx_msec_t
+ngx_http_recovery_one_attempt(ngx_http_request_t *r,
+    ngx_http_recovery_ctx_t *ctx)
+{
+    ngx_array_t                *states;
+    ngx_http_upstream_state_t  *state;
+
+    states = r->upstream_states;
+
+    if (states == NULL || states->nelts != ctx->states_seen + 1) {
+        return NGX_HTTP_RECOVERY_NO_TIME;
+    }
+
+    state = states->elts;
+    state += ctx->states_seen;
+
+    return (state->peer != NULL && state->status >= NGX_HTTP_OK
+            && state->status < NGX_HTTP_BAD_REQUEST)
+           ? state->header_time : NGX_HTTP_RECOVERY_NO_TIME;
 }
 
 
