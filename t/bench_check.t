@@ -33,7 +33,7 @@ sub check {
 }
 
 
-$t->plan(14);
+$t->plan(15);
 
 my ($said, $status) = check(<<'EOF2');
 # gate, of, goal, not met yet
@@ -43,6 +43,7 @@ added  up         limit_req  <= 0.01  <= 0.02
 added  up         limit_req  <= 100   <= 200
 added  limit_req  up         >= 100
 whole  up         absent     >= 1
+proxied up        limit_req  <= 0.01
 EOF2
 
 my @lines = split /\n/, $said;
@@ -54,7 +55,8 @@ like($lines[2], qr/^FAIL .* must stay <= 0.02$/, 'planted: not met, and worse');
 like($lines[3], qr/^ok .* met; take "<= 200" out$/, 'met: the ceiling may go');
 like($lines[4], qr/^FAIL /, 'planted: too high');
 like($lines[5], qr/^ok .*: 1\.\d+, goal >= 1 met$/, 'met');
-like($lines[-1], qr/: 3 of 6 budgets do not hold$/, 'how many');
+like($lines[6], qr/^FAIL  proxied up /, 'planted: proxied, too low');
+like($lines[-1], qr/: 4 of 7 budgets do not hold$/, 'how many');
 
 my ($first) = $lines[5] =~ /: ([0-9.]+),/;
 

@@ -21,7 +21,7 @@ sub budgets_read {
 
         my $number = qr/[0-9]+(?:\.[0-9]+)?/;
         my ($kind, $gate, $of, $way, $goal, $way_now, $now) = $line =~
-            /^(added|whole) \s+ (\w+) \s+ (\w+) \s+ (<=|>=) \s+ ($number)
+            /^(added|proxied|whole) \s+ (\w+) \s+ (\w+) \s+ (<=|>=) \s+ ($number)
              (?: \s+ (<=|>=) \s+ ($number) )? \s* $/x
             or die "$file:$.: not a budget: $line";
 
@@ -38,20 +38,26 @@ sub budgets_read {
 }
 
 
-# all that must be counted
+# all that must be counted, for those that proxy or for the others
 
 sub gates_of {
-    my %gates = map { ($_->{gate} => 1, $_->{of} => 1) } @_;
+    my ($proxied, @all) = @_;
 
-    $gates{absent} = 1 if grep { $_->{kind} eq 'added' } @_;
+    my @budgets = grep { $proxied == ($_->{kind} eq 'proxied') } @all;
+    my %gates = map { ($_->{gate} => 1, $_->{of} => 1) } @budgets;
+
+    $gates{absent} = 1 if grep { $_->{kind} ne 'whole' } @budgets;
 
     return sort keys %gates;
 }
 
 
-sub value_of {
-    my ($budget, $counts) = @_;
+# counts: static => { gate => n }, proxied => { .. }
 
+sub value_of {
+    my ($budget, $all) = @_;
+
+    my $counts = $all->{$budget->{kind} eq 'proxied' ? 'proxied' : 'static'};
     my ($gate, $of) = map { $counts->{$_} // die "$_ was not counted\n" }
                       @$budget{qw(gate of)};
 

@@ -50,17 +50,20 @@ sub at_least {
 sub requests {
     my ($counts, $file) = @_;
 
-    my %all = (%{$counts->{static}}, %{$counts->{large}});
+    my %all = (static  => { %{$counts->{static}}, %{$counts->{large}} },
+               proxied => $counts->{proxied});
     my @goals;
+
+    my %text = (added   => 'instructions that `%s` adds, of those of `%s`',
+                proxied => 'the same of a proxied request, `%s`, of `%s`',
+                whole   => 'instructions with `%s`, of those with `%s`');
 
     for my $budget (budgets_read($file)) {
         my ($kind, $gate, $of) = @$budget{qw(kind gate of)};
         my $verdict = judge($budget, \%all);
 
         push @goals, {
-            what  => $kind eq 'added'
-                     ? "instructions that `$gate` adds, of those of `$of`"
-                     : "instructions with `$gate`, of those with `$of`",
+            what  => sprintf($text{$kind}, $gate, $of),
             value => $verdict->{value},
             goal  => ($budget->{way} eq '<=' ? '≤' : '≥')
                      . " $budget->{goal}",
