@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "classify.h"
+#include "sieve.h"
 
 
 /* The subjects' values, asked for once and only when a rule needs them. */
@@ -63,6 +64,42 @@ rcv_match_holds(rcv_subjects_t *subjects, const rcv_test_t *test)
 }
 
 
+/* Each rule has a bit: it is still to be tried. */
+
+static void
+rcv_rules_all(const rcv_policy_t *policy, uint64_t *left)
+{
+    unsigned  word, n;
+
+    n = policy->nmatches;
+
+    for (word = 0; word < RCV_GRAMS_RULES; word++) {
+        left[word] = (n >= 64) ? UINT64_MAX : (1ull << n) - 1;
+        n -= (n >= 64) ? 64 : n;
+    }
+}
+
+
+/* Asks for the value, if nobody has, and lets the sieve see it. */
+
+static int
+rcv_subject_new(rcv_subjects_t *subjects, unsigned subject, uint64_t *left)
+{
+    if (subjects->known & (1ull << subject)) {
+        return 0;
+    }
+
+    if (subjects->policy->sieve == NULL) {
+        return 0;
+    }
+
+    rcv_sieve(subjects->policy->sieve, subject,
+              rcv_subject_value(subjects, subject), left);
+
+    return 1;
+}
+
+
 /*
  * What the rules say.  Of an address that is not trusted, the first rule that
  * the client cannot choose decides and the first that it can may lower that,
@@ -74,7 +111,8 @@ rcv_rules_class(rcv_subjects_t *subjects)
 {
     int                  chosen, fixed;
     int                 *first;
-    unsigned             i, trusted;
+    unsigned             i, word, subject, trusted;
+    uint64_t             left[RCV_GRAMS_RULES];
     const rcv_match_t   *match;
     const rcv_policy_t  *policy;
 
@@ -83,20 +121,34 @@ rcv_rules_class(rcv_subjects_t *subjects)
     fixed = -1;
     chosen = -1;
 
-    for (i = 0; i < policy->nmatches; i++) {
-        match = &policy->matches[i];
+    rcv_rules_all(policy, left);
 
-        first = (policy->subjects[match->test.subject].client_chosen
-                 && !trusted) ? &chosen : &fixed;
+    for (word = 0; word * 64 < policy->nmatches; word++) {
 
-        if (*first >= 0 || !rcv_match_holds(subjects, &match->test)) {
-            continue;
-        }
+        while (left[word] != 0) {
+            i = (unsigned) __builtin_ctzll(left[word]);
+            match = &policy->matches[word * 64 + i];
+            subject = match->test.subject;
 
-        *first = (int) match->class_index;
+            first = (policy->subjects[subject].client_chosen && !trusted)
+                    ? &chosen : &fixed;
 
-        if (fixed >= 0 && (trusted || chosen >= 0)) {
-            break;
+            if (*first < 0 && rcv_subject_new(subjects, subject, left)) {
+                /* this very rule may be gone */
+                continue;
+            }
+
+            left[word] &= left[word] - 1;
+
+            if (*first >= 0 || !rcv_match_holds(subjects, &match->test)) {
+                continue;
+            }
+
+            *first = (int) match->class_index;
+
+            if (fixed >= 0 && (trusted || chosen >= 0)) {
+                return (unsigned) (chosen > fixed ? chosen : fixed);
+            }
         }
     }
 

@@ -122,6 +122,17 @@ rcv_pattern_free(rcv_pattern_t *pattern)
 }
 
 
+int
+rcv_pattern_line_feed(const rcv_pattern_t *pattern)
+{
+    uint32_t  newline;
+
+    return pcre2_pattern_info(pattern->code, PCRE2_INFO_NEWLINE, &newline)
+           == 0
+           && newline == PCRE2_NEWLINE_LF;
+}
+
+
 rcv_pattern_result_t
 rcv_pattern_match(const rcv_pattern_t *pattern, rcv_str_t subject)
 {

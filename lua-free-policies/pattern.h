@@ -38,6 +38,9 @@ rcv_pattern_t *rcv_pattern_compile(rcv_str_t text, int caseless, char *err,
 
 void rcv_pattern_free(rcv_pattern_t *pattern);
 
+/* Is a line feed, and nothing else, what "$" lets come behind it? */
+int rcv_pattern_line_feed(const rcv_pattern_t *pattern);
+
 /*
  * A subject of more than RCV_PATTERN_SUBJECT_MAX bytes is not looked at, also
  * not in part: its first bytes could match where the whole does not ("$").

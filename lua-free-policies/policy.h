@@ -43,8 +43,8 @@ typedef enum {
 typedef struct {
     uint32_t             subject;       /* index into policy->subjects */
     rcv_op_t             op;
-    rcv_str_t            value;         /* OP_EQUAL */
-    rcv_pattern_t       *pattern;       /* otherwise */
+    rcv_str_t            value;         /* PATTERN, as it is written */
+    rcv_pattern_t       *pattern;       /* NULL: OP_EQUAL */
 } rcv_test_t;
 
 
@@ -146,6 +146,8 @@ typedef struct {
     rcv_lost_mode_t      lost_mode;
 
     unsigned             seen;          /* lines given, to find duplicates */
+
+    const struct rcv_sieve_s *sieve;    /* NULL: all rules are tried */
 } rcv_policy_t;
 
 

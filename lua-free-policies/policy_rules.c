@@ -319,9 +319,9 @@ rcv_line_test(rcv_line_t *line, unsigned first, rcv_test_t *test)
 
     test->subject = (uint32_t) subject;
     test->op = (rcv_op_t) op;
+    test->value = value;
 
     if (test->op == RCV_OP_EQUAL) {
-        test->value = value;
         return 0;
     }
 

@@ -45,6 +45,10 @@ typedef struct {
 } rcv_str_t;
 
 
+/* Set-up only: memory for as long as the configuration; NULL: no more. */
+typedef void *(*rcv_alloc_pt)(void *data, size_t size);
+
+
 typedef enum {
     RCV_PHASE_UP = 0,
     RCV_PHASE_DEGRADED,

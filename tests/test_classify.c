@@ -8,6 +8,7 @@
 
 #include "classify.h"
 #include "policy_text.h"
+#include "sieve.h"
 
 
 #define nelts(table)   (sizeof(table) / sizeof((table)[0]))
@@ -59,12 +60,34 @@ subject_value(void *data, unsigned subject, rcv_str_t *value)
 }
 
 
+static void *
+arena(void *data, size_t size)
+{
+    char *p;
+
+    static char  memory[256 * 1024] __attribute__((aligned(16)));
+
+    size_t  *used = data;
+
+    p = memory + *used;
+    *used += (size + 15) & ~(size_t) 15;
+    assert_true(*used <= sizeof(memory));
+
+    return p;
+}
+
+
+/* Without the sieve, and with it: that must not change what comes of it. */
+
 static rcv_class_decision_t
 classify(request_t *request, const variables_t *variables,
     const rcv_class_facts_t *facts)
 {
+    size_t                used = 0;
     rcv_class_facts_t     f = *facts;
-    rcv_class_decision_t  decision;
+    rcv_class_decision_t  decision, with;
+
+    static rcv_shape_t  shapes[RCV_MATCHES_MAX];
 
     memset(request, 0, sizeof(request_t));
     memset(&decision, 0xff, sizeof(decision));
@@ -73,7 +96,17 @@ classify(request_t *request, const variables_t *variables,
     f.subject = subject_value;
     f.data = request;
 
+    policy.sieve = NULL;
     rcv_classify(&policy, &f, &decision);
+
+    memset(request->calls, 0, sizeof(request->calls));
+
+    assert_int_equal(rcv_sieve_make(&policy, shapes, arena, &used), 0);
+    rcv_classify(&policy, &f, &with);
+
+    assert_int_equal(with.class_index, decision.class_index);
+    assert_int_equal(with.unknown_name, decision.unknown_name);
+    assert_int_equal(with.pattern_limits, decision.pattern_limits);
 
     return decision;
 }

@@ -5,8 +5,8 @@
  * Words end at a blank, lines at a newline; a form feed ends the policy, what
  * follows is the request: its address and the values of its variables, one
  * a line.  Whatever the bytes: no crash, a message for each refused line,
- * shares that fall, a class that exists, and nothing sent without trust that
- * raises a class.
+ * shares that fall, a class that exists, nothing sent without trust that
+ * raises a class, and the same with the sieve as without.
  */
 
 #include <stdint.h>
@@ -14,10 +14,12 @@
 #include <string.h>
 
 #include "classify.h"
+#include "sieve.h"
 
 
 #define WORDS_MAX   32u
 #define INPUT_MAX   65536u
+#define BLOCKS_MAX  1024u
 
 
 typedef struct {
@@ -30,6 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static rcv_policy_t  policy;
 static rcv_policy_t  unchosen;      /* without the rules of the client */
+static rcv_shape_t   shapes[RCV_MATCHES_MAX];
+static void         *blocks[BLOCKS_MAX];
+static unsigned      nblocks;
 
 
 static void
@@ -112,6 +117,7 @@ drop_client_rules(void)
     const rcv_match_t  *match;
 
     unchosen = policy;
+    unchosen.sieve = NULL;
     unchosen.nmatches = 0;
 
     for (i = 0; i < policy.nmatches; i++) {
@@ -124,12 +130,27 @@ drop_client_rules(void)
 }
 
 
+/* Each piece apart, so that a sanitizer sees its end. */
+
+static void *
+alloc(void *unused, size_t size)
+{
+    (void) unused;
+
+    require(nblocks < BLOCKS_MAX);
+    blocks[nblocks] = malloc(size);
+    require(blocks[nblocks] != NULL);
+
+    return blocks[nblocks++];
+}
+
+
 static void
-check_classes(input_t *input)
+check_classes(input_t *input, const rcv_sieve_t *sieve)
 {
     rcv_str_t             addr;
     rcv_class_facts_t     facts;
-    rcv_class_decision_t  silent, sent, trusted;
+    rcv_class_decision_t  silent, sent, trusted, sieved;
 
     memset(&facts, 0, sizeof(facts));
 
@@ -143,8 +164,20 @@ check_classes(input_t *input)
 
     rcv_classify(&policy, &facts, &sent);
 
+    policy.sieve = sieve;
+    rcv_classify(&policy, &facts, &sieved);
+    policy.sieve = NULL;
+    require(sieved.class_index == sent.class_index);
+    require(sieved.pattern_limits == sent.pattern_limits);
+
     facts.trusted = 1;
     rcv_classify(&policy, &facts, &trusted);
+
+    policy.sieve = sieve;
+    rcv_classify(&policy, &facts, &sieved);
+    policy.sieve = NULL;
+    require(sieved.class_index == trusted.class_index);
+    require(sieved.pattern_limits == trusted.pattern_limits);
 
     facts.named.len = 0;
     drop_client_rules();
@@ -165,6 +198,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input_t    text, lines, line;
     unsigned   nwords;
     rcv_str_t  s, words[WORDS_MAX], name = { "fuzz", 4 };
+
+    const rcv_sieve_t  *sieve;
 
     if (size > INPUT_MAX) {
         return 0;
@@ -196,7 +231,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (rcv_policy_finish(&policy, err, sizeof(err)) == 0) {
         check_policy();
-        check_classes(&text);
+
+        require(rcv_sieve_make(&policy, shapes, alloc, NULL) == 0);
+        sieve = policy.sieve;
+        policy.sieve = NULL;
+
+        check_classes(&text, sieve);
+
+        while (nblocks != 0) {
+            free(blocks[--nblocks]);
+        }
     }
 
     rcv_policy_free(&policy);
