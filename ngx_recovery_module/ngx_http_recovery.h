@@ -22,6 +22,7 @@
 #include "ngx_http_recovery_compat.h"
 #include "ngx_http_recovery_zone.h"
 #include "classify.h"
+#include "sieve.h"
 #include "retry.h"
 #include "words.h"
 
@@ -52,9 +53,19 @@ typedef struct {
 } ngx_http_recovery_at_t;
 
 
+/* A string with variables; a lone variable needs none of nginx's scripts. */
+
+typedef struct {
+    ngx_http_complex_value_t    value;
+    ngx_int_t                   variable;       /* NGX_ERROR: not a lone one */
+    ngx_uint_t                  uri;            /* and that is $uri */
+} ngx_http_recovery_string_t;
+
+
 typedef struct {
     rcv_policy_t               *core;
-    ngx_http_complex_value_t   *subjects;       /* core->nsubjects of them */
+    ngx_http_recovery_string_t *subjects;       /* core->nsubjects of them */
+    const rcv_subject_sieve_t  *uri_sieve;      /* NULL: not of $uri alone */
     ngx_str_t                   name;
 } ngx_http_recovery_policy_t;
 
@@ -157,6 +168,10 @@ typedef struct {
     /* how each decision begins, when there is one backend and nothing that
        requests say counts; else without a backend */
     ngx_http_recovery_decision_t  plain;
+
+    /* the same when rules on $uri alone count, for whom these leave none */
+    ngx_http_recovery_decision_t  unruled;
+    const rcv_subject_sieve_t    *rules;
 
     ngx_http_recovery_special_t  *special;      /* NULL: nginx's own way */
     ngx_flag_t                    msie_padding;

@@ -259,8 +259,9 @@ ngx_http_recovery_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
 
 /*
- * One backend, and nothing that a request says counts: then all decisions of
- * the location begin as one does.
+ * One backend, and nothing that a request says counts, or no more than rules
+ * on $uri: then all decisions of the location, or of those that come under no
+ * rule, begin as one does.
  */
 
 static void
@@ -268,6 +269,7 @@ ngx_http_recovery_plain(ngx_http_recovery_loc_conf_t *conf)
 {
     rcv_policy_t                  *policy;
     ngx_http_recovery_backend_t  **backends;
+    ngx_http_recovery_decision_t  *plain;
 
     if (conf->backends == NULL || conf->backends->nelts != 1
         || conf->class_name != NULL
@@ -279,15 +281,26 @@ ngx_http_recovery_plain(ngx_http_recovery_loc_conf_t *conf)
     backends = conf->backends->elts;
     policy = backends[0]->policy->core;
 
-    if (policy->nmatches != 0 || policy->cohort >= 0 || policy->retries) {
+    if (policy->cohort >= 0 || policy->retries) {
         return;
     }
 
-    conf->plain.backend = backends[0];
-    conf->plain.cost_milli = RCV_MILLI;
-    conf->plain.class_index = (uint8_t) policy->default_class;
-    conf->plain.outcome = RCV_OUTCOME_PASSED;
-    conf->plain.active = 1;
+    plain = &conf->plain;
+
+    if (policy->nmatches != 0) {
+        plain = &conf->unruled;
+        conf->rules = backends[0]->policy->uri_sieve;
+
+        if (conf->rules == NULL) {
+            return;
+        }
+    }
+
+    plain->backend = backends[0];
+    plain->cost_milli = RCV_MILLI;
+    plain->class_index = (uint8_t) policy->default_class;
+    plain->outcome = RCV_OUTCOME_PASSED;
+    plain->active = 1;
 }
 
 

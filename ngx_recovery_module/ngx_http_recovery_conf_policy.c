@@ -19,6 +19,11 @@ static ngx_int_t ngx_http_recovery_policy_finish(ngx_conf_t *cf,
     ngx_http_recovery_policy_t *policy);
 static ngx_int_t ngx_http_recovery_policy_subjects(ngx_conf_t *cf,
     ngx_http_recovery_policy_t *policy);
+static ngx_uint_t ngx_http_recovery_lone_variable(ngx_str_t *text);
+static ngx_uint_t ngx_http_recovery_is_uri(ngx_str_t *name);
+static ngx_int_t ngx_http_recovery_policy_sieve(ngx_conf_t *cf,
+    ngx_http_recovery_policy_t *policy);
+static void *ngx_http_recovery_policy_alloc(void *pool, size_t size);
 static void ngx_http_recovery_policy_cleanup(void *data);
 
 
@@ -169,7 +174,11 @@ ngx_http_recovery_policy_finish(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    return ngx_http_recovery_policy_subjects(cf, policy);
+    if (ngx_http_recovery_policy_subjects(cf, policy) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_recovery_policy_sieve(cf, policy);
 }
 
 
@@ -182,13 +191,14 @@ ngx_http_recovery_policy_subjects(ngx_conf_t *cf,
     ngx_str_t                          text;
     ngx_uint_t                         i;
     rcv_policy_t                      *core;
+    ngx_http_recovery_string_t        *string;
     ngx_http_compile_complex_value_t   ccv;
 
     core = policy->core;
 
     policy->subjects = ngx_pcalloc(cf->pool, ngx_max(core->nsubjects, 1)
                                              * sizeof(
-                                                 ngx_http_complex_value_t));
+                                                ngx_http_recovery_string_t));
     if (policy->subjects == NULL) {
         return NGX_ERROR;
     }
@@ -196,19 +206,140 @@ ngx_http_recovery_policy_subjects(ngx_conf_t *cf,
     for (i = 0; i < core->nsubjects; i++) {
         text.data = (u_char *) core->subjects[i].text.data;
         text.len = core->subjects[i].text.len;
+        string = &policy->subjects[i];
 
         ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
 
         ccv.cf = cf;
         ccv.value = &text;
-        ccv.complex_value = &policy->subjects[i];
+        ccv.complex_value = &string->value;
 
         if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        string->variable = NGX_ERROR;
+
+        if (!ngx_http_recovery_lone_variable(&text)) {
+            continue;
+        }
+
+        string->variable = ngx_http_get_variable_index(cf, &text);
+
+        if (string->variable == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        string->uri = ngx_http_recovery_is_uri(&text);
     }
 
     return NGX_OK;
+}
+
+
+/* "$name" or "${name}" and no more; text becomes the name. */
+
+static ngx_uint_t
+ngx_http_recovery_lone_variable(ngx_str_t *text)
+{
+    size_t      i, len;
+    u_char      c, *name;
+    ngx_uint_t  braces;
+
+    braces = (text->len > 3 && text->data[1] == '{');
+
+    if (text->len < 2 || text->data[0] != '$'
+        || (braces && text->data[text->len - 1] != '}'))
+    {
+        return 0;
+    }
+
+    name = text->data + 1 + braces;
+    len = text->len - 1 - 2 * braces;
+
+    /* $1 is a capture */
+
+    if (name[0] >= '0' && name[0] <= '9') {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        c = ngx_tolower(name[i]);
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'))
+        {
+            return 0;
+        }
+    }
+
+    text->data = name;
+    text->len = len;
+
+    return 1;
+}
+
+
+/* What nobody can define anew is read where nginx's own variable reads it. */
+
+static ngx_uint_t
+ngx_http_recovery_is_uri(ngx_str_t *name)
+{
+    return (name->len == 3
+            && ngx_strncasecmp(name->data, (u_char *) "uri", 3) == 0)
+           || (name->len == 12
+               && ngx_strncasecmp(name->data, (u_char *) "document_uri", 12)
+                  == 0);
+}
+
+
+/* So that a request pays for the rules that concern it; see sieve.h. */
+
+static ngx_int_t
+ngx_http_recovery_policy_sieve(ngx_conf_t *cf,
+    ngx_http_recovery_policy_t *policy)
+{
+    int           rc;
+    uint32_t      subject;
+    ngx_uint_t    i;
+    rcv_shape_t  *shapes;
+
+    if (policy->core->nmatches == 0) {
+        return NGX_OK;
+    }
+
+    shapes = ngx_alloc(policy->core->nmatches * sizeof(rcv_shape_t), cf->log);
+    if (shapes == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = rcv_sieve_make(policy->core, shapes, ngx_http_recovery_policy_alloc,
+                        cf->pool);
+    ngx_free(shapes);
+
+    if (rc != 0) {
+        return NGX_ERROR;
+    }
+
+    subject = policy->core->matches[0].test.subject;
+
+    for (i = 1; i < policy->core->nmatches; i++) {
+        if (policy->core->matches[i].test.subject != subject) {
+            return NGX_OK;
+        }
+    }
+
+    if (policy->subjects[subject].uri) {
+        policy->uri_sieve = &policy->core->sieve->subjects[subject];
+    }
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_recovery_policy_alloc(void *pool, size_t size)
+{
+    return ngx_palloc(pool, size);
 }
 
 

@@ -122,10 +122,33 @@ ngx_http_recovery_subject(void *data, unsigned subject, rcv_str_t *value)
 {
     ngx_http_recovery_ask_t *ask = data;
 
-    ngx_str_t  text;
+    ngx_str_t                    text;
+    ngx_http_variable_value_t   *v;
+    ngx_http_recovery_string_t  *string;
 
-    if (ngx_http_complex_value(ask->request, &ask->policy->subjects[subject],
-                               &text)
+    string = &ask->policy->subjects[subject];
+
+    if (string->uri) {
+        value->data = (const char *) ask->request->uri.data;
+        value->len = ask->request->uri.len;
+        return 0;
+    }
+
+    if (string->variable != NGX_ERROR) {
+        v = ngx_http_get_flushed_variable(ask->request,
+                                          (ngx_uint_t) string->variable);
+
+        if (v == NULL || v->not_found) {
+            return -1;
+        }
+
+        value->data = (const char *) v->data;
+        value->len = v->len;
+
+        return 0;
+    }
+
+    if (ngx_http_complex_value(ask->request, &string->value, &text)
         != NGX_OK)
     {
         return -1;

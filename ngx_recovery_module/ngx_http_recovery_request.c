@@ -19,8 +19,12 @@ static ngx_int_t ngx_http_recovery_moved(ngx_http_request_t *r)
     __attribute__((noinline));
 static ngx_inline void ngx_http_recovery_ctx_init(
     ngx_http_recovery_ctx_t *ctx, ngx_http_request_t *mr, ngx_pool_t *pool);
+static ngx_int_t ngx_http_recovery_ruled(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx)
+    __attribute__((noinline));
 static ngx_inline ngx_int_t ngx_http_recovery_plain(ngx_http_request_t *r,
-    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx);
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx,
+    const ngx_http_recovery_decision_t *plain);
 
 
 /*
@@ -58,16 +62,45 @@ ngx_http_recovery_handler(ngx_http_request_t *r)
     ctx = room;
     ngx_http_recovery_ctx_init(ctx, r, pool);
 
-    if (rlcf->plain.backend == NULL
-        || !ngx_http_recovery_led_at(rlcf->plain.backend->zone,
-                                     ctx->start_ms))
+    if (rlcf->plain.backend == NULL) {
+        return ngx_http_recovery_ruled(r, rlcf, ctx);
+    }
+
+    if (!ngx_http_recovery_led_at(rlcf->plain.backend->zone, ctx->start_ms))
     {
         return ngx_http_recovery_decide(r, rlcf, ctx);
     }
 
     return ngx_http_recovery_has_body(r)
            ? ngx_http_recovery_decide_body(r, rlcf, ctx)
-           : ngx_http_recovery_plain(r, rlcf, ctx);
+           : ngx_http_recovery_plain(r, rlcf, ctx, &rlcf->plain);
+}
+
+
+/*
+ * Where there are rules on $uri, a request that surely comes under none of
+ * them, as most do, is as plain as one where there are no rules.
+ */
+
+static ngx_int_t
+ngx_http_recovery_ruled(ngx_http_request_t *r,
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx)
+{
+    rcv_str_t  uri;
+
+    uri.data = (const char *) r->uri.data;
+    uri.len = r->uri.len;
+
+    if (rlcf->rules == NULL
+        || !ngx_http_recovery_led_at(rlcf->unruled.backend->zone,
+                                     ctx->start_ms)
+        || ngx_http_recovery_has_body(r)
+        || rcv_sieve_any(rlcf->rules, uri))
+    {
+        return ngx_http_recovery_decide(r, rlcf, ctx);
+    }
+
+    return ngx_http_recovery_plain(r, rlcf, ctx, &rlcf->unruled);
 }
 
 
@@ -115,15 +148,16 @@ ngx_http_recovery_ctx_init(ngx_http_recovery_ctx_t *ctx,
 
 static ngx_inline ngx_int_t
 ngx_http_recovery_plain(ngx_http_request_t *r,
-    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx)
+    ngx_http_recovery_loc_conf_t *rlcf, ngx_http_recovery_ctx_t *ctx,
+    const ngx_http_recovery_decision_t *plain)
 {
     ngx_http_recovery_backend_t  *backend;
 
-    backend = rlcf->plain.backend;
+    backend = plain->backend;
 
-    ctx->first = rlcf->plain;
+    ctx->first = *plain;
 
-    if (!rcv_admit_spare(&backend->gate, rlcf->plain.class_index,
+    if (!rcv_admit_spare(&backend->gate, plain->class_index,
                          &ctx->first.ticket))
     {
         return ngx_http_recovery_decide_plain(r, rlcf, ctx);
