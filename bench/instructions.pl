@@ -22,8 +22,11 @@ my @PROXIED = qw(absent limit_req limit_conn both lua unused up ramping);
 my @LARGE = (
     map({ ("up_$_", "ramping_$_") } qw(backends_1000 slots_64 classes_16
                                        rules_1 rules_10 rules_100
-                                       equal_100)),
-    qw(absent_in_flight_500 up_in_flight_500),
+                                       equal_100 everyday_100
+                                       unread_100)),
+    map({ ("up_${_}_1", "up_${_}_100") } qw(prefix suffix words caseless)),
+    qw(up_equal_1 up_everyday_4 up_strings_4 up_strings_100
+       absent_in_flight_500 up_in_flight_500),
 );
 
 my $behind = Bench::Behind->new();

@@ -35,10 +35,14 @@ my %PROXIED = map { $_ => 2 * $STATIC{$_} }
 my %LARGE = (absent_in_flight_500 => 1100, up_in_flight_500 => 1140);
 
 for my $what (qw(backends_1000 slots_64 classes_16 rules_1 rules_10 rules_100
-                 equal_100))
+                 equal_100 everyday_100 unread_100))
 {
     $LARGE{"${_}_$what"} = $STATIC{$_} for qw(up ramping);
 }
+
+$LARGE{"up_$_"} = $STATIC{up}
+    for qw(equal_1 everyday_4 strings_4 strings_100 prefix_1 prefix_100
+           suffix_1 suffix_100 words_1 words_100 caseless_1 caseless_100);
 
 
 sub races {

@@ -85,11 +85,11 @@ sub count_gate {
 
     into_phase($nginx, $client, $gate);
     $nginx->hold($gate);
-    $client->many($WARM + $HELD * ($gate->{held} // 0));
+    $client->many($WARM + $HELD * ($gate->{held} // 0), $gate->{uri});
     $callgrind->part();
 
     for my $n ($FEW, $MANY) {
-        my $statuses = $client->many($n);
+        my $statuses = $client->many($n, $gate->{uri});
         my $as_said = $statuses->{$gate->{status}} // 0;
 
         die "$gate->{name}: $as_said of $n were answered $gate->{status}\n"

@@ -90,7 +90,7 @@ sub recovery {
         phase    => $o{phase} // 'up',
         status   => $o{status} // 200,
         map { $_ => $o{$_} }
-            grep { exists $o{$_} } qw(some workers held alone),
+            grep { exists $o{$_} } qw(some workers held alone uri),
     };
 }
 
@@ -99,26 +99,51 @@ sub ramp { return (lines => $_[0], policy => $STEPS, phase => 'ramping') }
 
 # "up" and "ramping" where something is large.
 
-sub rules {
-    my ($n, $op, $pattern) = @_;
-
-    return join ' ', map { sprintf "match low \$uri $op $pattern;", $_ }
-                     1 .. $n;
-}
-
 my @CLASSES = map { "class c$_;" } 1 .. 15;
 
 my %LARGE = (
-    rules_1       => { policy => rules(1, '~', '^/never%d/') },
-    rules_10      => { policy => rules(10, '~', '^/never%d/') },
-    rules_100     => { policy => rules(100, '~', '^/never%d/') },
-    equal_100     => { policy => rules(100, '=', '/never%d') },
     classes_16    => { policy => "@CLASSES class normal default;" },
     backends_1000 => {
         http => [map { "recovery_backend other-$_ { }" } 1 .. 999],
     },
     slots_64      => { workers => 16 },
 );
+
+# Rules of which none matches, with a number in each: in a location whose
+# requests have nothing in common with them, and of such shapes that neither
+# the length of the address nor its beginning gives all of them away.  "unread"
+# is one of those that are tried on each request.
+
+my $URI = '/api/v1/articles/4711/pictures/checklist.webp';
+
+my %RULES = (
+    rules    => [undef, '$uri ~ ^/never%d/'],
+    unread   => [undef, '$uri ~ (?=/)/never%d/'],
+    equal    => [undef, '$uri = /never%d'],
+    prefix   => [$URI, '$uri ~ ^/api/v1/article%d/'],
+    suffix   => [$URI, '$uri ~ \.web%d$'],
+    words    => [$URI, '$uri ~ checkout%d'],
+    caseless => [$URI, '$uri ~* /Article%d|/Picture%d'],
+    everyday => [$URI, '$uri ~ ^/api/v[0-9]+/orders%d(/|$)',
+                 '$uri ~ \.(css|js|ext)%d$', '$uri ~ checkout%d',
+                 '$uri ~* ^/login%d'],
+    strings  => [$URI, '$uri ~ ^/api/v[0-9]+/orders%d(/|$)',
+                 '$host = host%d', '$http_user_agent ~* bot%d|spider%d',
+                 '$request_method ~ ^(PUT|DELETE)%d$'],
+);
+
+for my $shape (keys %RULES) {
+    my ($uri, @patterns) = @{$RULES{$shape}};
+
+    for my $n (1, 4, 10, 100) {
+        my @lines = map { $patterns[$_ % @patterns] =~ s/%d/$_/gr } 0 .. $n - 1;
+
+        $LARGE{"${shape}_$n"} = {
+            ($uri ? (uri => $uri) : ()),
+            policy => join ' ', map { "match low $_;" } @lines,
+        };
+    }
+}
 
 for my $what (keys %LARGE) {
     my %o = (%{$LARGE{$what}}, alone => 1);
