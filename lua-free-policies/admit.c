@@ -46,8 +46,8 @@ rcv_admit_place(rcv_admit_at_t *at, uint32_t watermark)
 
     lot = at->lot;
 
-    if (at->slot == NULL || at->alone
-        || rcv_load(&at->gate->in_flight) >= at->calm)
+    if (lot != 0 && (at->slot == NULL || at->alone
+                     || rcv_load(&at->gate->in_flight) >= at->calm))
     {
         lot = 0;
     }
@@ -510,19 +510,19 @@ rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
 
 
 void
-rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
+rcv_admit_give(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
 {
     uint32_t  keep;
 
-    if (!ticket->booked || rcv_admit_keep(at, ticket)) {
+    if (!ticket->booked) {
         return;
     }
 
     ticket->booked = 0;
     keep = at->keep / 2;
 
-    if (rcv_load(&at->gate->word) != at->word
-        || rcv_load(&at->gate->in_flight) >= at->calm)
+    if (keep != 0 && (rcv_load(&at->gate->word) != at->word
+                      || rcv_load(&at->gate->in_flight) >= at->calm))
     {
         keep = 0;
     }

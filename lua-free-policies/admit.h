@@ -315,7 +315,7 @@ int rcv_admit_book(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
 
 /*
  * The permit back, as a spare of this process: while there is plenty, and
- * then without a word to others.  0: it was not, ask rcv_admit_release().
+ * then without a word to others.  0: it was not, ask rcv_admit_give().
  */
 
 static inline int
@@ -334,8 +334,19 @@ rcv_admit_keep(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
 }
 
 
-/* The permit back, at the end of the request; safe to call twice. */
-void rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
+/* The permit back, to all; safe to call twice. */
+void rcv_admit_give(const rcv_admit_at_t *at, rcv_ticket_t *ticket);
+
+/* The one or the other, at the end of the request; safe to call twice. */
+
+static inline void
+rcv_admit_release(const rcv_admit_at_t *at, rcv_ticket_t *ticket)
+{
+    if (!rcv_admit_keep(at, ticket)) {
+        rcv_admit_give(at, ticket);
+    }
+}
+
 
 /*
  * What is left of the lots goes back.  To be called some time after "taken"

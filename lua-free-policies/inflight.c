@@ -80,6 +80,10 @@ rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
     uint32_t   n, wanted, cell;
     uint64_t   seq;
 
+    if (slot == NULL) {
+        return rcv_load(&gate->in_flight) < watermark;
+    }
+
     if (rcv_inflight_spare(gate, slot, gate_index, watermark)) {
         return 1;
     }
@@ -88,10 +92,6 @@ rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
 
     if (n >= watermark) {
         return 0;
-    }
-
-    if (slot == NULL) {
-        return 1;
     }
 
     cell = rcv_load(rcv_slot_cell(slot, gate_index));
@@ -120,7 +120,7 @@ rcv_inflight_take(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
 
 /* So many of what the slot holds, so many of its spares among them. */
 
-static void
+static inline void
 rcv_inflight_return(rcv_gate_t *gate, rcv_slot_t *slot, unsigned gate_index,
     uint32_t n, uint32_t spares)
 {

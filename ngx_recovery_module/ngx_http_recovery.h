@@ -81,6 +81,7 @@ typedef struct {
     ngx_http_recovery_record_t *record;
     rcv_admit_at_t              gate;           /* of nobody's user */
     uint64_t                   *passed;         /* of the default class */
+    ngx_int_t                   content_phase;  /* first of its handlers */
     ngx_uint_t                  declared;       /* has a block of its own */
     ngx_http_recovery_at_t      at;             /* its block, else first use */
 } ngx_http_recovery_backend_t;
@@ -129,7 +130,6 @@ struct ngx_http_recovery_main_conf_s {
     ngx_str_t                   state_file;     /* empty: none */
     ngx_http_recovery_at_t      state_at;
     ngx_cycle_t                *cycle;
-    ngx_int_t                   content_phase;  /* first of its handlers */
 
     /* of this worker process, from init_process on */
     ngx_http_recovery_zone_t   *zone;

@@ -31,7 +31,7 @@ static ngx_int_t ngx_http_recovery_header(ngx_http_request_t *r,
 static ngx_inline ngx_uint_t ngx_http_recovery_may_stream(
     ngx_http_request_t *r);
 static ngx_uint_t ngx_http_recovery_streams(ngx_http_request_t *r);
-static void ngx_http_recovery_watch(ngx_http_request_t *r,
+static ngx_inline ngx_uint_t ngx_http_recovery_watch(ngx_http_request_t *r,
     ngx_http_recovery_ctx_t *ctx);
 static void ngx_http_recovery_upstream_done(ngx_http_request_t *r,
     ngx_int_t rc);
@@ -100,14 +100,16 @@ ngx_http_recovery_header_filter(ngx_http_request_t *r)
                : ngx_http_next_header_filter(r);
     }
 
-    if (ctx->shed || r->upstream != NULL
-        || r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
-        || ngx_http_recovery_may_stream(r))
-    {
+    if (ctx->shed || ngx_http_recovery_may_stream(r)) {
         return ngx_http_recovery_header(r, ctx);
     }
 
-    return ngx_http_next_header_filter(r);
+    if (r->upstream == NULL) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    return ngx_http_recovery_watch(r, ctx)
+           ? ngx_http_next_header_filter(r) : ngx_http_recovery_header(r, ctx);
 }
 
 
@@ -134,16 +136,13 @@ ngx_http_recovery_header(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
 
     if (r == r->main && ctx->stage != NGX_HTTP_RECOVERY_SETTLED) {
 
-        if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
-            || (ngx_http_recovery_may_stream(r)
-                && ngx_http_recovery_streams(r)))
-        {
+        if (ngx_http_recovery_may_stream(r) && ngx_http_recovery_streams(r)) {
             ngx_http_recovery_observe(ctx);
             ngx_http_recovery_rounds_stream(r, ctx);
             ngx_http_recovery_release(ctx);
 
-        } else if (r->upstream != NULL) {
-            ngx_http_recovery_watch(r, ctx);
+        } else if (!ngx_http_recovery_watch(r, ctx)) {
+            ngx_http_recovery_done(r, ctx);     /* the cache has it all */
         }
     }
 
@@ -156,7 +155,8 @@ ngx_http_recovery_header(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
 static ngx_inline ngx_uint_t
 ngx_http_recovery_may_stream(ngx_http_request_t *r)
 {
-    return r->headers_out.content_type.len >= sizeof("application/grpc") - 1;
+    return r->headers_out.content_type.len >= sizeof("application/grpc") - 1
+           || r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS;
 }
 
 
@@ -172,30 +172,41 @@ ngx_http_recovery_streams(ngx_http_request_t *r)
 
     type = &r->headers_out.content_type;
 
-    return ngx_http_recovery_is_type(type, "text/event-stream",
-                                     sizeof("text/event-stream") - 1)
+    return r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
+           || ngx_http_recovery_is_type(type, "text/event-stream",
+                                        sizeof("text/event-stream") - 1)
            || ngx_http_recovery_is_grpc(type);
 }
 
 
-/* Sees to it that the permits come back when the upstream is done. */
+/*
+ * Sees to it that the permits come back when the upstream is done; 0: it is
+ * already.
+ */
 
-static void
+static ngx_inline ngx_uint_t
 ngx_http_recovery_watch(ngx_http_request_t *r, ngx_http_recovery_ctx_t *ctx)
 {
     ngx_http_upstream_t  *u;
 
     u = r->upstream;
 
-    if (u->peer.connection == NULL) {       /* the cache has it all */
-        ngx_http_recovery_done(r, ctx);
-        return;
+    if (u == NULL || r != r->main
+        || ctx->stage == NGX_HTTP_RECOVERY_SETTLED)
+    {
+        return 1;
+    }
+
+    if (u->peer.connection == NULL) {
+        return 0;
     }
 
     if (u->finalize_request != ngx_http_recovery_upstream_done) {
         ctx->finalize = u->finalize_request;
         u->finalize_request = ngx_http_recovery_upstream_done;
     }
+
+    return 1;
 }
 
 
@@ -265,13 +276,16 @@ static ngx_inline ngx_int_t
 ngx_http_recovery_body(ngx_http_request_t *r, ngx_chain_t *in,
     ngx_http_recovery_ctx_t *ctx)
 {
-    if (ctx->stage == NGX_HTTP_RECOVERY_SETTLED) {
-        return (ctx->compares && r == r->main)
-               ? ngx_http_recovery_body_compared(r, in, ctx)
-               : ngx_http_next_body_filter(r, in);
+    if (r->upstream != NULL || r != r->main) {
+        return ngx_http_next_body_filter(r, in);
     }
 
-    return (r == r->main && r->upstream == NULL && ngx_http_recovery_last(in))
+    if (ctx->stage == NGX_HTTP_RECOVERY_SETTLED) {
+        return ctx->compares ? ngx_http_recovery_body_compared(r, in, ctx)
+                             : ngx_http_next_body_filter(r, in);
+    }
+
+    return ngx_http_recovery_last(in)
            ? ngx_http_recovery_body_last(r, in, ctx)
            : ngx_http_next_body_filter(r, in);
 }

@@ -15,7 +15,8 @@
 static ngx_int_t ngx_http_recovery_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_recovery_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_recovery_init_module(ngx_cycle_t *cycle);
-static ngx_int_t ngx_http_recovery_content_phase(ngx_cycle_t *cycle);
+static void ngx_http_recovery_content_phase(ngx_cycle_t *cycle,
+    ngx_http_recovery_main_conf_t *rmcf);
 static ngx_int_t ngx_http_recovery_init_process(ngx_cycle_t *cycle);
 static void ngx_http_recovery_exit_process(ngx_cycle_t *cycle);
 static ngx_http_recovery_main_conf_t *ngx_http_recovery_running(
@@ -224,7 +225,7 @@ ngx_http_recovery_init_module(ngx_cycle_t *cycle)
     rmcf = ngx_http_recovery_running(cycle);
 
     if (rmcf != NULL) {
-        rmcf->content_phase = ngx_http_recovery_content_phase(cycle);
+        ngx_http_recovery_content_phase(cycle, rmcf);
         ngx_http_recovery_state_check(cycle, rmcf);
     }
 
@@ -261,21 +262,30 @@ ngx_http_recovery_init_module(ngx_cycle_t *cycle)
 
 /* Its handlers are the last of all. */
 
-static ngx_int_t
-ngx_http_recovery_content_phase(ngx_cycle_t *cycle)
+static void
+ngx_http_recovery_content_phase(ngx_cycle_t *cycle,
+    ngx_http_recovery_main_conf_t *rmcf)
 {
-    ngx_int_t                   i;
-    ngx_http_phase_handler_t   *handlers;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_int_t                      first;
+    ngx_uint_t                     i;
+    ngx_http_phase_handler_t      *handlers;
+    ngx_http_core_main_conf_t     *cmcf;
+    ngx_http_recovery_backend_t  **backends;
 
     cmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
     handlers = cmcf->phase_engine.handlers;
 
-    for (i = 0; handlers[i].checker != ngx_http_core_content_phase; i++) {
-        /* void */
+    first = 0;
+
+    while (handlers[first].checker != ngx_http_core_content_phase) {
+        first++;
     }
 
-    return i;
+    backends = rmcf->backends.elts;
+
+    for (i = 0; i < rmcf->backends.nelts; i++) {
+        backends[i]->content_phase = first;
+    }
 }
 
 

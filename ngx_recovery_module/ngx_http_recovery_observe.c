@@ -141,7 +141,7 @@ static ngx_int_t
 ngx_http_recovery_settle_place(ngx_http_recovery_decision_t *decision,
     ngx_int_t rc)
 {
-    rcv_admit_release(&decision->backend->gate, &decision->ticket);
+    rcv_admit_give(&decision->backend->gate, &decision->ticket);
 
     return rc;
 }
@@ -431,7 +431,7 @@ static ngx_inline ngx_uint_t
 ngx_http_recovery_own_answered(ngx_http_request_t *r,
     ngx_http_recovery_decision_t *decision)
 {
-    return r->phase_handler >= decision->backend->main->content_phase;
+    return r->phase_handler >= decision->backend->content_phase;
 }
 
 
