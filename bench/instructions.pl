@@ -26,7 +26,7 @@ my @LARGE = (
                                        unread_100)),
     map({ ("up_${_}_1", "up_${_}_100") } qw(prefix suffix words caseless)),
     qw(up_equal_1 up_everyday_4 up_strings_4 up_strings_100
-       absent_in_flight_500 up_in_flight_500),
+       absent_uri absent_in_flight_500 up_in_flight_500),
 );
 
 my $behind = Bench::Behind->new();

@@ -130,8 +130,8 @@ sub large {
 
 Instructions added, static. `rules_N`: N `match` lines with a regular
 expression, none of which matches; `equal_100`: with `=`; `everyday_100`: of
-several kinds, and with an address that has much in common with them;
-`unread_100`: such as are tried on each request.
+several kinds, and with an address that has much in common with them (added to
+nginx with that address); `unread_100`: such as are tried on each request.
 EOF2
 
     my @rows = (['as above', map { number($static->{$_} - $static->{absent}) }
@@ -140,8 +140,10 @@ EOF2
     for my $what (qw(backends_1000 slots_64 classes_16 rules_1 rules_10
                      rules_100 equal_100 everyday_100 unread_100))
     {
-        push @rows, [$what, map { number($large->{"${_}_$what"}
-                                         - $static->{absent}) }
+        my $absent = $what =~ /everyday/ ? $large->{absent_uri}
+                                         : $static->{absent};
+
+        push @rows, [$what, map { number($large->{"${_}_$what"} - $absent) }
                             qw(up ramping)];
     }
 

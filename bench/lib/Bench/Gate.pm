@@ -155,6 +155,10 @@ for my $what (keys %LARGE) {
     $GATES{"ramping_$what"} = recovery("ramping_$what", %o, %ramp);
 }
 
+# the address of those that have something in common with theirs
+
+$GATES{absent_uri} = { uri => $URI, alone => 1 };
+
 # requests that are under way meanwhile; each has a timer, also without us
 
 $GATES{absent_in_flight_500} = { held => 500, alone => 1 };
