@@ -32,7 +32,8 @@ my %STATIC = (absent => 1000, limit_req => 1100, limit_conn => 1150,
 my %PROXIED = map { $_ => 2 * $STATIC{$_} }
               qw(absent limit_req limit_conn both unused up ramping lua);
 
-my %LARGE = (absent_in_flight_500 => 1100, up_in_flight_500 => 1140);
+my %LARGE = (absent_uri => 1000, absent_in_flight_500 => 1100,
+             up_in_flight_500 => 1140);
 
 for my $what (qw(backends_1000 slots_64 classes_16 rules_1 rules_10 rules_100
                  equal_100 everyday_100 unread_100))
